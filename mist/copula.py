@@ -1,0 +1,123 @@
+r"""Columns -> ranks -> normal scores: what is left of a table when the marginals are taken away.
+
+Mutual information does not change under strictly increasing maps of single columns, and neither do ranks. A column
+becomes Phi^-1((r - 1/2) / n) with mid-ranks r, centred and scaled to unit variance; a constant column becomes zeros.
+`smooth_scores` is the twin with a gradient: its ranks are sums of sigmoids instead of steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.special import ndtri
+from torch import Tensor
+
+SMOOTH_BANDWIDTH = 0.3  # of a column's typical gap n^(-1/2); guess: wide enough for a gradient, narrow enough for ranks
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One side of B tables of equal shape after the marginals are gone.
+
+    Attributes:
+        normal: Normal scores, (B, N, D) float64, zero mean and unit variance per column (zeros if constant).
+        uniform: Mid-ranks mapped into (0, 1), (B, N, D) float64.
+        ties: Share of a column's rows that repeat another row's value, (B, D) float64.
+    """
+
+    normal: Tensor
+    uniform: Tensor
+    ties: Tensor
+
+    def rows(self, order: Tensor) -> Scores:
+        """The same side with each table's rows in the order (B, N) int64."""
+        index = order.unsqueeze(-1).expand_as(self.normal)
+        return Scores(self.normal.gather(1, index), self.uniform.gather(1, index), self.ties)
+
+
+def midranks(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mid-ranks 1..N along the last axis, and the share of tied values.
+
+    Args:
+        columns: Values, (..., N).
+
+    Returns:
+        Ranks (..., N) float64 and tied shares (...,) in [0, 1).
+    """
+    n = columns.shape[-1]
+    order = np.argsort(columns, axis=-1)
+    values = np.take_along_axis(columns, order, axis=-1)
+    new = np.ones(columns.shape, dtype=bool)
+    np.not_equal(values[..., 1:], values[..., :-1], out=new[..., 1:])
+    position = np.broadcast_to(np.arange(n), columns.shape)
+    if new.all():
+        sorted_ranks = position + 1.0
+    else:
+        first = np.maximum.accumulate(np.where(new, position, 0), axis=-1)
+        ends = np.concatenate([new[..., 1:], np.ones_like(new[..., :1])], axis=-1)
+        last = np.minimum.accumulate(np.where(ends, position, n)[..., ::-1], axis=-1)[..., ::-1]
+        sorted_ranks = (first + last) / 2.0 + 1.0
+    ranks = np.empty(columns.shape)
+    np.put_along_axis(ranks, order, sorted_ranks, axis=-1)
+    return ranks, 1.0 - new.mean(axis=-1)
+
+
+def normal_scores(values: Tensor) -> Scores:
+    """Scores of raw values by mid-ranks; no gradient.
+
+    Args:
+        values: One side, (B, N, D), finite.
+    """
+    n = values.shape[1]
+    columns = np.ascontiguousarray(values.detach().cpu().numpy().swapaxes(1, 2))  # (B, D, N)
+    ranks, ties = midranks(columns)
+    half_steps = np.rint(2.0 * ranks).astype(np.int64) - 2  # mid-ranks are halves: a table of 2n - 1 scores serves all
+    table = ndtri(np.arange(1, 2 * n) / (2.0 * n))
+    normal = torch.from_numpy(table[half_steps].swapaxes(1, 2).copy())
+    uniform = torch.from_numpy(((ranks - 0.5) / n).swapaxes(1, 2).copy())
+    return Scores(_standardised(normal), uniform, torch.from_numpy(ties))
+
+
+def smooth_scores(values: Tensor) -> Scores:
+    """Scores by soft ranks, with a gradient to `values`; close to `normal_scores` for continuous columns.
+
+    Args:
+        values: One side, (B, N, D), finite; memory grows with B N^2 D.
+    """
+    n = values.shape[1]
+    columns = values.double().transpose(1, 2)  # (B, D, N)
+    spread = columns.detach().std(dim=-1, keepdim=True).clamp_min(1e-300)
+    gap = (columns.unsqueeze(-1) - columns.unsqueeze(-2)) / spread.unsqueeze(-1)  # (B, D, N, N)
+    below = torch.sigmoid(gap * (n**0.5 / SMOOTH_BANDWIDTH)).mean(-1)  # (B, D, N), in (0, 1)
+    uniform = below.clamp(0.25 / n, 1.0 - 0.25 / n).transpose(1, 2)
+    normal = torch.special.ndtri(uniform)
+    ties = torch.zeros(columns.shape[:2], dtype=torch.float64, device=values.device)
+    return Scores(_standardised(normal), uniform, ties)
+
+
+def _standardised(scores: Tensor) -> Tensor:
+    """Zero mean and unit variance along N; constant columns become zeros."""
+    centred = scores - scores.mean(dim=1, keepdim=True)
+    variance = centred.square().mean(dim=1, keepdim=True)
+    constant = variance < 1e-12
+    return torch.where(constant, torch.zeros_like(centred), centred / variance.where(~constant, 1.0).sqrt())
+
+
+def content_order(x: Scores, y: Scores) -> Tensor:
+    """An order of rows that depends on what the rows contain, never on where they stand.
+
+    A row's key is a sum of one function over all its normal scores, so columns and sides may be exchanged. The sorted
+    rows are then mixed by a fixed pattern: their first m are a fair subsample and their two halves fair folds.
+
+    Returns:
+        Row numbers, (B, N) int64.
+    """
+    scores = torch.cat([x.normal, y.normal], dim=-1).detach().cpu()
+    key = torch.sin(2.3 * scores + 0.7) + 0.37 * scores.square() * torch.sin(5.1 * scores)  # any generic function
+    key = key.sort(dim=-1).values.sum(dim=-1)  # summed in value order: the same bits whatever the columns' order
+    order = torch.from_numpy(np.argsort(key.numpy(), axis=1, kind="stable"))
+    n = order.shape[1]
+    mixing = torch.from_numpy(np.random.default_rng(n).permutation(n))
+    return order[:, mixing].to(x.normal.device)
