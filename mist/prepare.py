@@ -1,0 +1,268 @@
+"""Raw x and y -> checked arrays with notices -> Batch: the same road in training and in inference."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mist.batch import Batch
+from mist.errors import DimensionError, InputError
+from mist.statistics import summarise
+
+Array = NDArray[np.float64]
+
+MIN_ROWS = 8
+# Below this share of distinct values a column counts as tied (guess: most rounded measurements keep more).
+DISTINCT_SHARE = 0.9
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a network was trained on: rows per table, and columns per side at most."""
+
+    n_min: int
+    n_max: int
+    d_max: int
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that the reader of an answer should know: a fixed code, and a sentence."""
+
+    code: str
+    text: str
+
+    def __str__(self) -> str:
+        """The sentence."""
+        return self.text
+
+
+@dataclass(frozen=True)
+class Table:
+    """One checked table: x (n, d_x) and y (n, d_y), finite float64, with the notices found on the way."""
+
+    x: Array
+    y: Array
+    notices: tuple[Notice, ...] = ()
+
+
+def check(x: Any, y: Any, limits: Limits | None = None, allow_untrained_dimensions: bool = False) -> Table:
+    """Turn whatever holds numbers into one table, or say clearly why not.
+
+    Args:
+        x: One side, (n,) or (n, d_x): numpy, torch, pandas, polars, or nested lists. Numbers or truth values.
+        y: The other side, (n,) or (n, d_y), row i belonging to row i of x.
+        limits: What the network was trained on; None asks nothing of n and d.
+        allow_untrained_dimensions: Answer, with a notice, for more columns than ``limits`` allow.
+
+    Returns:
+        The table; constant columns, ties, repeated rows, copies of a column in both sides and sizes outside of the
+        trained range are answered with a notice.
+
+    Raises:
+        InputError: Lengths differ, n < 8, a value is missing or infinite, a column is not numeric, or a shape is wrong.
+        DimensionError: A side has more columns than the network was trained on.
+    """
+    sides = {"x": _matrix("x", x), "y": _matrix("y", y)}
+    _check_shapes(sides["x"].values, sides["y"].values)
+    for name, side in sides.items():
+        _check_finite(name, side)
+    notices = _size_notices(sides["x"].values, sides["y"].values, limits, allow_untrained_dimensions)
+    notices += _value_notices(sides)
+    return Table(sides["x"].values, sides["y"].values, tuple(notices))
+
+
+def tabulate(tables: Sequence[tuple[Array, Array]]) -> Batch:
+    """Statistics tokens of many tables, computed in groups of equal shape and returned in the order given.
+
+    Args:
+        tables: Pairs x (n, d_x), y (n, d_y) of finite values; shapes may differ between tables.
+
+    Returns:
+        A Batch of ``len(tables)`` tables.
+    """
+    groups: dict[tuple[int, int, int], list[int]] = {}
+    for index, (x, y) in enumerate(tables):
+        groups.setdefault((x.shape[0], x.shape[1], y.shape[1]), []).append(index)
+    with one_thread():
+        parts = [summarise(*(_stack(tables, members, side) for side in (0, 1))) for members in groups.values()]
+    order = torch.tensor([index for members in groups.values() for index in members])
+    return Batch.cat(parts).take(torch.argsort(order))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One torch thread inside, the former number after: on small matrices two were measured 50 times slower."""
+    former = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(former)
+
+
+@dataclass(frozen=True)
+class _Side:
+    values: Array  # (n, d)
+    names: tuple[str, ...]  # (d,), as the user would call the columns
+
+
+def _stack(tables: Sequence[tuple[Array, Array]], members: list[int], side: int) -> torch.Tensor:
+    return torch.from_numpy(np.stack([np.asarray(tables[index][side], dtype=np.float64) for index in members]))
+
+
+def _matrix(name: str, given: Any) -> _Side:
+    raw = _raw(name, given)
+    if raw.ndim not in (1, 2):
+        raise InputError(f"got {name} with {raw.ndim} dimensions, wanted (n,) or (n, d); one row per sample")
+    columns = [raw] if raw.ndim == 1 else list(raw.T)
+    if raw.size == 0:
+        raise InputError(f"got empty {name} of shape {raw.shape}, wanted at least {MIN_ROWS} rows and 1 column")
+    names = _names(name, given, len(columns))
+    converted = [_column(values) for values in columns]
+    refused = [label for label, values in zip(names, converted, strict=True) if values is None]
+    if refused:
+        raise InputError(
+            f"got columns of {name} that are not numeric: {_listed(refused)} ({raw.dtype}); "
+            "encode categories as numbers, or leave these columns out"
+        )
+    return _Side(np.stack([values for values in converted if values is not None], axis=1), names)
+
+
+def _raw(name: str, given: Any) -> NDArray[Any]:
+    if isinstance(given, torch.Tensor):
+        given = given.detach().cpu()
+        return given.numpy() if given.is_complex() else given.double().numpy()
+    if hasattr(given, "to_numpy"):
+        return np.asarray(given.to_numpy())
+    if isinstance(given, np.ma.MaskedArray):
+        return np.where(np.ma.getmaskarray(given), np.nan, given.filled(0))
+    try:
+        return np.asarray(given)
+    except ValueError as error:
+        raise InputError(f"got {name} that is not a regular array ({error}); wanted (n,) or (n, d)") from error
+
+
+def _names(name: str, given: Any, count: int) -> tuple[str, ...]:
+    if hasattr(given, "columns"):
+        return tuple(str(label) for label in given.columns)
+    if count == 1:
+        label = getattr(given, "name", None)
+        return (str(label) if isinstance(label, str) else name,)
+    return tuple(f"{name}[{index}]" for index in range(count))
+
+
+def _column(values: NDArray[Any]) -> Array | None:
+    """A column as float64 with NaN for what is missing; None if it is not numeric."""
+    if values.dtype.kind in "buif":
+        return values.astype(np.float64)
+    if values.dtype.kind != "O":
+        return None
+    missing = [value is None or type(value).__name__ in ("NAType", "NaTType") for value in values]
+    numeric = [isinstance(value, Real | np.bool_) for value in values]
+    if not all(gap or number for gap, number in zip(missing, numeric, strict=True)):
+        return None
+    return np.array([np.nan if gap else float(value) for gap, value in zip(missing, values, strict=True)])
+
+
+def _check_shapes(x: Array, y: Array) -> None:
+    if len(x) != len(y):
+        swapped = x.shape[1] == len(y) or len(x) == y.shape[1]
+        advice = "is one of them transposed?" if swapped else "row i of x must belong to row i of y"
+        raise InputError(f"got {len(x)} rows of x and {len(y)} rows of y, wanted as many of both; {advice}")
+    if len(x) < MIN_ROWS:
+        raise InputError(f"got {len(x)} rows, wanted at least {MIN_ROWS}; fewer say nothing about dependence")
+
+
+def _check_finite(name: str, side: _Side) -> None:
+    bad = ~np.isfinite(side.values)
+    if bad.any():
+        labels = [side.names[index] for index in np.flatnonzero(bad.any(axis=0))]
+        raise InputError(
+            f"got NaN or infinity in {int(bad.any(axis=1).sum())} of {len(bad)} rows of {name}, "
+            f"columns {_listed(labels)}; drop these rows from x and y, or fill them in, before estimating"
+        )
+
+
+def _size_notices(x: Array, y: Array, limits: Limits | None, allow: bool) -> list[Notice]:
+    if limits is None:
+        return []
+    notices = []
+    widest = max(x.shape[1], y.shape[1])
+    if widest > limits.d_max:
+        text = (
+            f"{x.shape[1]} columns in x and {y.shape[1]} in y; the model was trained on at most {limits.d_max} per side"
+        )
+        if not allow:
+            raise DimensionError(
+                f"got {text}; select columns, or pass allow_untrained_dimensions=True and trust the answer less"
+            )
+        notices.append(Notice("untrained_dimensions", f"{text}: accuracy and coverage are unknown"))
+    if not limits.n_min <= len(x) <= limits.n_max:
+        text = f"n = {len(x)} is outside of the trained range {limits.n_min} to {limits.n_max}: coverage is unknown"
+        notices.append(Notice("untrained_n", text))
+    return notices
+
+
+def _value_notices(sides: dict[str, _Side]) -> list[Notice]:
+    constant, tied, ranks = [], [], {}
+    rows = len(sides["x"].values)
+    for name, side in sides.items():
+        ranks[name] = [np.unique(values, return_inverse=True)[1] for values in side.values.T]
+        for label, rank in zip(side.names, ranks[name], strict=True):
+            distinct = int(rank.max()) + 1
+            if distinct == 1:
+                constant.append(f"{name} column {label}")
+            elif distinct < DISTINCT_SHARE * rows:
+                tied.append(f"{name} column {label} ({distinct} distinct values)")
+    notices = []
+    if constant:
+        notices.append(Notice("constant", f"{_listed(constant)} never varies and so carries no information"))
+    if tied:
+        notices.append(
+            Notice(
+                "ties",
+                f"{_listed(tied)} in {rows} rows: ties get middle ranks, the model was trained on continuous data",
+            )
+        )
+    return notices + _copy_notices(sides, ranks) + _repeat_notices(sides, bool(tied))
+
+
+def _copy_notices(sides: dict[str, _Side], ranks: dict[str, list[NDArray[np.int64]]]) -> list[Notice]:
+    """A column of x that is a strictly monotone function of a column of y makes MI infinite for continuous data."""
+    known = {
+        (direction * rank - (direction * rank).min()).tobytes(): label
+        for label, rank in zip(sides["y"].names, ranks["y"], strict=True)
+        for direction in (1, -1)
+        if rank.max() > 0
+    }
+    shared = [
+        f"{label} and {known[rank.tobytes()]}"
+        for label, rank in zip(sides["x"].names, ranks["x"], strict=True)
+        if rank.tobytes() in known
+    ]
+    if not shared:
+        return []
+    text = f"x and y hold the same column ({_listed(shared)}): I(X;X) is infinite for continuous data"
+    return [Notice("copy", f"{text}, any figure is too small")]
+
+
+def _repeat_notices(sides: dict[str, _Side], tied: bool) -> list[Notice]:
+    """Rows that occur again: impossible in independent draws of continuous columns, normal in tied ones."""
+    joint = np.ascontiguousarray(np.concatenate([side.values for side in sides.values()], axis=1)) + 0.0
+    rows = joint.view(np.dtype((np.void, joint.dtype.itemsize * joint.shape[1])))[:, 0]
+    repeated = len(rows) - len(np.unique(rows))
+    if repeated == 0 or (tied and repeated < 0.1 * len(rows)):
+        return []
+    text = f"{repeated} of {len(rows)} rows repeat an earlier one"
+    return [Notice("repeated_rows", f"{text}: rows that are not independent draws make intervals too narrow")]
+
+
+def _listed(labels: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(labels) - most} more" if len(labels) > most else ""
+    return ", ".join(labels[:most]) + more
