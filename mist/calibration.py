@@ -24,8 +24,9 @@ Offsets = tuple[tuple[float, ...], ...]
 
 # With 200 tables the levels .005 and .995 are the least and the greatest score: fewer cannot say.
 MIN_TABLES = 200
-# A group speaks for itself as far as it holds this many expected misses: 10 give a tail's rate to about a third.
-SHRINK_MISSES = 10.0
+# A group with this many expected misses is trusted half. Guess: the bias of the marginal offset then weighs as much as
+# the noise of the group's own; the noise averages out over groups, the bias does not, so this is kept low.
+SHRINK_MISSES = 2.0
 
 
 @dataclass(frozen=True)

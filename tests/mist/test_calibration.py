@@ -1,0 +1,125 @@
+"""Calibration must turn an over-confident, an exact and a conservative predictor into one that covers as it says."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import ndtri
+
+from mist.calibration import Calibration, Outcomes, fit
+from mist.errors import CheckpointError, InputError
+from mist.quantiles import LEVELS, MEDIAN
+
+# Width of the predictor's quantiles as a multiple of the true ones.
+PREDICTORS = {"over-confident": 0.4, "exact": 1.0, "conservative": 2.5}
+
+
+def simulate(width: float, count: int, seed: int, zeros: float = 0.0, bias: float = 0.0) -> Outcomes:
+    """Tables whose true MI is normal about a known centre, clipped at 0; a predictor that knows all but the width."""
+    rng = np.random.default_rng(seed)
+    centre = rng.uniform(0.2, 3.0, size=count)
+    spread = 0.05 + 0.1 * centre
+    truth = np.maximum(centre + spread * rng.standard_normal(count) + bias * spread, 0.0)
+    independent = rng.random(count) < zeros
+    truth[independent] = 0.0
+    centre = np.where(independent, 0.01, centre)
+    quantiles = np.maximum(centre[:, None] + width * spread[:, None] * ndtri(np.array(LEVELS)), 0.0)
+    n = torch.from_numpy(rng.integers(10, 1000, size=count))
+    d = torch.from_numpy(rng.integers(2, 20, size=count))
+    return Outcomes(torch.from_numpy(quantiles), torch.from_numpy(truth), n, d)
+
+
+def covered(outcomes: Outcomes, quantiles: torch.Tensor) -> tuple[float, float]:
+    """Share of tables inside the 90 % interval, and its standard error."""
+    low, high = quantiles[:, LEVELS.index(0.05)], quantiles[:, LEVELS.index(0.95)]
+    hits = ((low <= outcomes.mi_nats) & (outcomes.mi_nats <= high)).double()
+    return hits.mean().item(), float((0.09 / len(hits)) ** 0.5)
+
+
+@pytest.mark.parametrize("width", PREDICTORS.values(), ids=PREDICTORS.keys())
+def test_fresh_tables_are_covered_after_fit(width):
+    record = fit(simulate(width, 4000, seed=0))
+    fresh = simulate(width, 4000, seed=1)
+    before, error = covered(fresh, fresh.quantiles)
+    share, _ = covered(fresh, record.apply(fresh.quantiles, fresh.n, fresh.d))
+    assert abs(share - 0.9) < 4 * 2**0.5 * error  # the fit's own sampling error and the fresh tables'
+    if width != 1.0:
+        assert abs(before - 0.9) > 0.05
+
+
+@pytest.mark.parametrize("width", PREDICTORS.values(), ids=PREDICTORS.keys())
+def test_each_level_holds_on_its_side_with_a_fifth_of_exact_zeros(width):
+    record = fit(simulate(width, 4000, seed=2, zeros=0.2))
+    fresh = simulate(width, 4000, seed=3, zeros=0.2)
+    quantiles = record.apply(fresh.quantiles, fresh.n, fresh.d)
+    for k, tau in enumerate(LEVELS):
+        slack = 4 * (2 * tau * (1 - tau) / 4000) ** 0.5
+        if k < MEDIAN:
+            assert (fresh.mi_nats < quantiles[:, k]).double().mean() <= tau + slack
+        elif k > MEDIAN:
+            assert (fresh.mi_nats <= quantiles[:, k]).double().mean() >= tau - slack
+
+
+def test_independent_tables_are_not_excluded_by_a_conservative_predictors_offsets():
+    record = fit(simulate(2.5, 4000, seed=2, zeros=0.2))
+    fresh = simulate(2.5, 4000, seed=3, zeros=0.2)
+    low = record.apply(fresh.quantiles, fresh.n, fresh.d)[:, LEVELS.index(0.05)]
+    assert (low[fresh.mi_nats == 0] > 0).double().mean() < 0.05
+
+
+@pytest.mark.parametrize("width", PREDICTORS.values(), ids=PREDICTORS.keys())
+def test_quantiles_never_cross_stay_non_negative_and_keep_the_median(width):
+    record = fit(simulate(width, 500, seed=4, zeros=0.1))
+    rng = np.random.default_rng(5)
+    wild = torch.from_numpy(rng.exponential(size=(300, len(LEVELS))) * rng.choice([0.0, 0.01, 1.0], size=(300, 1)))
+    wild = wild.cumsum(1)
+    answer = record.apply(wild, torch.full((300,), 50), torch.full((300,), 4))
+    assert (answer.diff(dim=1) >= 0).all()
+    assert (answer >= 0).all()
+    torch.testing.assert_close(answer[:, MEDIAN], wild[:, MEDIAN], rtol=0, atol=0)
+
+
+def test_a_group_with_many_tables_gets_its_own_offsets():
+    count = 8000
+    honest, brash = simulate(1.0, count, seed=6), simulate(0.3, count, seed=7)
+    parts = [(getattr(honest, name), getattr(brash, name)) for name in ("quantiles", "mi_nats")]
+    n = torch.cat([torch.full((count,), 500), torch.full((count,), 20)])
+    both = Outcomes(torch.cat(parts[0]), torch.cat(parts[1]), n, torch.cat([honest.d, brash.d]))
+    record = fit(both)
+    for width, rows in ((1.0, 500), (0.3, 20)):
+        fresh = simulate(width, count, seed=8)
+        share, _ = covered(fresh, record.apply(fresh.quantiles, torch.full((count,), rows), fresh.d))
+        assert abs(share - 0.9) < 0.04  # marginal offsets alone give 1.00 and .81
+
+
+def test_cautious_intervals_hold_the_default_ones_and_cover_the_shifted_set():
+    record = fit(simulate(1.0, 2000, seed=9), shifted={"shifted": simulate(1.0, 2000, seed=10, bias=1.5)})
+    fresh = simulate(1.0, 2000, seed=11, bias=1.5)
+    default = record.apply(fresh.quantiles, fresh.n, fresh.d)
+    cautious = record.apply(fresh.quantiles, fresh.n, fresh.d, cautious=True)
+    assert (cautious[:, :MEDIAN] <= default[:, :MEDIAN]).all()
+    assert (cautious[:, MEDIAN:] >= default[:, MEDIAN:]).all()
+    assert covered(fresh, cautious)[0] > 0.9 > covered(fresh, default)[0]
+
+
+def test_the_record_survives_json():
+    record = fit(simulate(0.4, 300, seed=12), shifted={"other": simulate(1.0, 300, seed=13)})
+    assert Calibration.from_json(json.loads(json.dumps(record.to_json()))) == record
+
+
+def test_errors_say_what_to_do():
+    record = fit(simulate(1.0, 300, seed=14))
+    with pytest.raises(CheckpointError, match="calibrate with shifted tables"):
+        record.apply(torch.ones(1, len(LEVELS)), torch.ones(1), torch.ones(1), cautious=True)
+    with pytest.raises(CheckpointError, match="calibrate this network again"):
+        record.apply(torch.ones(1, 3), torch.ones(1), torch.ones(1))
+    with pytest.raises(CheckpointError, match="wanted exactly"):
+        Calibration.from_json({**record.to_json(), "extra": 1})
+    with pytest.raises(InputError, match="wanted at least 200"):
+        fit(simulate(1.0, 199, seed=15))
+    broken = simulate(1.0, 300, seed=16)
+    with pytest.raises(InputError, match="not finite"):
+        fit(Outcomes(broken.quantiles, broken.mi_nats * torch.nan, broken.n, broken.d))
+    with pytest.raises(InputError, match="got shapes"):
+        fit(Outcomes(broken.quantiles, broken.mi_nats, broken.n[:5], broken.d))
