@@ -1,0 +1,72 @@
+"""Multi-head attention over sets: masks are carried, order is never seen."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Attention(nn.Module):
+    """Scaled dot-product attention of Q queries over T tokens of width H.
+
+    Reference: Vaswani et al. (2017), NeurIPS; as a map of sets: Lee et al. (2019), ICML (Set Transformer).
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width, bias=False)
+        self.key_value = nn.Linear(width, 2 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+
+    def forward(self, queries: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Attend from queries (B, Q, H) to tokens (B, T, H) where mask (B, T) is true -> (B, Q, H)."""
+        key, value = self.key_value(tokens).chunk(2, dim=-1)  # (B, T, H) each
+        attended = functional.scaled_dot_product_attention(
+            self._split(self.query(queries)),  # (B, heads, Q, H / heads)
+            self._split(key),
+            self._split(value),
+            attn_mask=mask[:, None, None, :],  # (B, 1, 1, T)
+        )
+        return self.out(attended.transpose(1, 2).flatten(2))  # (B, Q, H)
+
+    def _split(self, tokens: Tensor) -> Tensor:
+        return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+class Block(nn.Module):
+    """Pre-norm attention of tokens among themselves, then a feed-forward of four times the width."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.before_attention = nn.LayerNorm(width)
+        self.attention = Attention(width, heads)
+        self.before_feed = nn.LayerNorm(width)
+        self.feed = feed_forward(width, 4 * width, width)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Tokens (B, T, H) with mask (B, T) -> (B, T, H)."""
+        normed = self.before_attention(tokens)  # (B, T, H)
+        tokens = tokens + self.attention(normed, normed, mask)  # (B, T, H)
+        return tokens + self.feed(self.before_feed(tokens))  # (B, T, H)
+
+
+class Pool(nn.Module):
+    """Read a set of any size through Q learned queries."""
+
+    def __init__(self, width: int, heads: int, queries: int) -> None:
+        super().__init__()
+        self.queries = nn.Parameter(torch.randn(queries, width) * width**-0.5)
+        self.norm = nn.LayerNorm(width)
+        self.attention = Attention(width, heads)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Tokens (B, T, H) with mask (B, T) -> (B, Q, H)."""
+        queries = self.queries.expand(len(tokens), -1, -1)  # (B, Q, H)
+        return queries + self.attention(queries, self.norm(tokens), mask)  # (B, Q, H)
+
+
+def feed_forward(d_in: int, hidden: int, d_out: int) -> nn.Sequential:
+    """Two linear layers around a GELU."""
+    return nn.Sequential(nn.Linear(d_in, hidden), nn.GELU(), nn.Linear(hidden, d_out))

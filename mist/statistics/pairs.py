@@ -1,0 +1,156 @@
+r"""Which column of x goes with which column of y, and how strongly, beyond correlation.
+
+Uniform ranks r of every column are expanded in the orthonormal basis sqrt(2) cos(pi k r), k = 1..K. For a pair of
+columns the K x K matrix of coefficients C is zero under independence, and |C|^2 is the chi-square distance of their
+copula from independence, seen through K frequencies. Columns are matched one to one by |C|^2; kNN estimates of the
+strongest pairs follow.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from mist.copula import Scores
+from mist.statistics.canonical import correlation, nats
+from mist.statistics.neighbours import NEIGHBOURS, ksg
+
+FREQUENCIES = 6
+MATCHES = 12  # matched pairs that become tokens
+KNN_MATCHES = 3  # strongest pairs that get kNN estimates: 1 ms each at 500 rows
+KNN_ROWS = 2048
+FEATURES = 13 + 2 * len(NEIGHBOURS) + 1
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Matched columns of B tables of one shape, strongest first, M = min(D_x, D_y, MATCHES).
+
+    Attributes:
+        x: Column numbers, (B, M) int64.
+        y: Their partners, (B, M) int64.
+        tokens: (B, M, FEATURES) float64.
+        totals: Sums over all pairs and over matched pairs, (B, 4) float64.
+        gaussian: Nats of matched pairs as if Gaussian, summed, (B,).
+        neighbour: Nats of matched pairs, by kNN for the strongest and by coefficients for others, summed, (B,).
+    """
+
+    x: Tensor
+    y: Tensor
+    tokens: Tensor
+    totals: Tensor
+    gaussian: Tensor
+    neighbour: Tensor
+
+
+def matched_pairs(x: Scores, y: Scores) -> Pairs:
+    """Match the columns of two sides one to one and describe the matches."""
+    batch, n, d_x = x.normal.shape
+    d_y = y.normal.shape[2]
+    coefficients = _coefficients(x.uniform, y.uniform)  # (B, D_x, K, D_y, K)
+    energy = coefficients.square().sum((2, 4))  # (B, D_x, D_y)
+    i, j = _match(energy)
+    matched = min(d_x, d_y, MATCHES)
+    i, j = i[:, :matched], j[:, :matched]
+    rows = torch.arange(batch).unsqueeze(1)
+    block = coefficients[rows, i, :, j, :].double()  # (B, M, K, K)
+    noise = FREQUENCIES**2 / n
+    excess = energy.double() - noise
+    own = excess[rows, i, j]  # (B, M)
+    spectrum = torch.linalg.svdvals(block.detach()).clamp(max=1 - 1e-6)  # (B, M, K)
+    u = x.normal.gather(2, i.unsqueeze(1).expand(-1, n, -1))  # (B, N, M)
+    v = y.normal.gather(2, j.unsqueeze(1).expand(-1, n, -1))
+    straight = correlation(u, v).abs()
+    bent = correlation(u.abs(), v.abs()).abs()
+    crossed = torch.maximum(correlation(u.abs(), v).abs(), correlation(u, v.abs()).abs())
+    rival = _rival(energy.double(), i, j) - noise
+    diagonal = block.diagonal(dim1=2, dim2=3).square()
+    knn, knn_mask = _neighbours(u, v)
+    features = [
+        straight,
+        nats(straight),
+        bent,
+        crossed,
+        torch.log1p(own.clamp_min(-0.9)),
+        own * math.sqrt(n) / FREQUENCIES,  # in units of its spread under independence, up to a constant
+        block.abs().amax((2, 3)),
+        diagonal[..., :2].sum(-1).sqrt(),
+        diagonal[..., 2:].sum(-1).sqrt(),
+        spectrum[..., 0],
+        nats(spectrum).sum(-1) - noise / 2,
+        torch.log1p(rival.clamp_min(-0.9)),
+        torch.arange(matched, dtype=torch.float64).expand(batch, -1) / MATCHES,
+    ]
+    tokens = torch.cat([torch.stack(features, -1), knn, knn_mask.unsqueeze(-1)], dim=-1)
+    strength = (nats(spectrum).sum(-1) - noise / 2).clamp_min(0.0)
+    best = torch.where(knn_mask > 0, knn[..., 1].clamp_min(0.0), torch.maximum(strength, nats(straight) - 0.5 / n))
+    total = excess.sum((1, 2))
+    totals = torch.stack(
+        [
+            torch.asinh(total),
+            torch.asinh(total * math.sqrt(n) / (FREQUENCIES * math.sqrt(d_x * d_y))),
+            torch.log1p(excess.amax((1, 2)).clamp_min(-0.9)),
+            torch.asinh(own.sum(1)),
+        ],
+        dim=-1,
+    )
+    gaussian = (nats(straight) - 0.5 / n).clamp_min(0.0).sum(1)
+    return Pairs(i, j, tokens, totals, gaussian, best.clamp_min(0.0).sum(1))
+
+
+def _coefficients(u: Tensor, v: Tensor) -> Tensor:
+    """Copula coefficients of all pairs of columns, (B, D_x, K, D_y, K) float32, from uniform ranks (B, N, D)."""
+    batch, n, d_x = u.shape
+    left, right = _basis(u), _basis(v)  # (B, N, D K)
+    return (left.transpose(1, 2) @ right / n).view(batch, d_x, FREQUENCIES, v.shape[2], FREQUENCIES)
+
+
+def _basis(u: Tensor) -> Tensor:
+    """sqrt(2) cos(pi k u) for k = 1..K by the Chebyshev recurrence, (B, N, D K) float32; constant columns give 0."""
+    cosine = torch.cos(math.pi * u.float())
+    waves = [torch.ones_like(cosine), cosine]
+    while len(waves) <= FREQUENCIES:
+        waves.append(2 * cosine * waves[-1] - waves[-2])
+    basis = math.sqrt(2.0) * torch.stack(waves[1:], dim=-1)  # (B, N, D, K)
+    basis = basis - basis.mean(1, keepdim=True)  # ties shift the mean
+    return basis.flatten(2)
+
+
+def _match(energy: Tensor) -> tuple[Tensor, Tensor]:
+    """One-to-one matches of greatest total energy, each table's strongest first: (B, C), (B, C) int64."""
+    rows, columns = [], []
+    for table in energy.detach().cpu().double().numpy():
+        i, j = linear_sum_assignment(table, maximize=True)
+        order = np.argsort(-table[i, j], kind="stable")
+        rows.append(i[order])
+        columns.append(j[order])
+    return torch.from_numpy(np.stack(rows)), torch.from_numpy(np.stack(columns))
+
+
+def _rival(energy: Tensor, i: Tensor, j: Tensor) -> Tensor:
+    """Largest energy that either column of a match has with any other column, (B, M)."""
+    rows = torch.arange(energy.shape[0]).unsqueeze(1)
+    others = energy.clone()
+    others[rows, i, j] = 0.0
+    return torch.maximum(others[rows, i].amax(-1), others.transpose(1, 2)[rows, j].amax(-1))
+
+
+def _neighbours(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """kNN estimates of the strongest matches at n and at n/2 rows, (B, M, 8), and which matches have one, (B, M)."""
+    batch, n, matched = u.shape
+    rows = min(n, KNN_ROWS)
+    found = np.zeros((batch, matched, 2 * len(NEIGHBOURS)))
+    mask = torch.zeros(batch, matched, dtype=torch.float64)
+    mask[:, :KNN_MATCHES] = 1.0
+    s, t = u.detach().cpu().numpy(), v.detach().cpu().numpy()
+    for b in range(batch):
+        for m in range(min(matched, KNN_MATCHES)):
+            for part, count in enumerate((rows, rows // 2)):
+                estimate = ksg(s[b, :count, m : m + 1], t[b, :count, m : m + 1])
+                found[b, m, part * len(NEIGHBOURS) : (part + 1) * len(NEIGHBOURS)] = estimate.nats
+    return torch.from_numpy(found), mask
