@@ -1,0 +1,9 @@
+"""Families of joint laws with known mutual information, one file per law; importing the package registers them all."""
+
+from data_gen.families import (  # noqa: F401  (imported for their registrations)
+    additive_noise,
+    gaussian,
+    gaussian_spectrum,
+    independence,
+    student,
+)

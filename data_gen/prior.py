@@ -1,0 +1,265 @@
+"""Meta-distributions: laws from which the specs of a meta-dataset are drawn."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from data_gen.errors import DataGenError
+from data_gen.families.base import Family, Tails, log_uniform
+from data_gen.registry import FAMILIES, TRANSFORMS
+from data_gen.spec import Spec
+from data_gen.transforms.base import Transform
+from data_gen.transforms.noise_columns import NoiseColumns
+
+STRATA = ((0.01, 0.3, 0.26), (0.3, 1.0, 0.26), (1.0, 4.0, 0.34), (4.0, 10.0, 0.14))  # low and high in nats, share
+MAP_COUNTS = (0.4, 0.3, 0.2, 0.1)  # probability of 0, 1, 2, 3 maps of a side
+MIST_SIZES, MIST_COLUMNS = (10, 500), (2, 32)  # MIST draws n and d uniformly, d_x = d_y
+_MIST_MAPS = {"base": None, "asinh": "asinh", "half_cube": "half_cube", "wiggly": "wiggly"}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The shape of a table.
+
+    Attributes:
+        n: Rows.
+        d_x: Columns of x.
+        d_y: Columns of y.
+        mist: The table follows one of the prior's MIST laws, at MIST's own strength, instead of its families.
+    """
+
+    n: int
+    d_x: int
+    d_y: int
+    mist: bool = False
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A law of joint distributions.
+
+    Attributes:
+        families: Weight of each family.
+        maps: Weight of each kind of transform.
+        n: Least and most rows; log-uniform.
+        d: Least and most columns of a side; log-uniform.
+        low_d: Most columns of a side in the low-dimensional share.
+        low_share: Share of shapes whose sides have at most low_d columns.
+        unequal_share: Share of shapes whose sides draw their columns separately.
+        area: Most values of a table, n (d_x + d_y); more rows are not drawn.
+        noise_share: Share of tables in which some columns of a side are pure noise.
+        flow_share: Share of tables with a random flow on one side.
+        mist_share: Share of shapes (so of tables) that follow MIST's laws.
+        mist_laws: MIST's laws as (family, map of every column of both sides: base, asinh, half_cube or wiggly).
+        tables_per_shape: Consecutive tables of one shape.
+    """
+
+    families: Mapping[str, float]
+    maps: Mapping[str, float]
+    n: tuple[int, int] = (16, 4096)
+    d: tuple[int, int] = (1, 64)
+    low_d: int = 5
+    low_share: float = 0.45
+    unequal_share: float = 0.5
+    area: int = 150_000
+    noise_share: float = 0.25
+    flow_share: float = 0.05
+    mist_share: float = 0.25
+    mist_laws: tuple[tuple[str, str], ...] = ()
+    tables_per_shape: int = 8
+
+    def __post_init__(self) -> None:
+        for name in (*self.families, *(family for family, _ in self.mist_laws)):
+            FAMILIES.get(name)
+        for name in self.maps:
+            TRANSFORMS.get(name)
+        if (self.mist_share < 1 and not self.families) or (self.mist_share > 0 and not self.mist_laws):
+            raise DataGenError("the prior has no family left to draw from; keep one in each part that has a share")
+
+    def without(self, *names: str) -> Self:
+        """Return the prior without some families, which so stay unseen.
+
+        Raises:
+            DataGenError: A family is unknown, or none would be left.
+        """
+        for name in names:
+            FAMILIES.get(name)
+        families = {name: weight for name, weight in self.families.items() if name not in names}
+        laws = tuple(law for law in self.mist_laws if law[0] not in names)
+        return replace(self, families=families, mist_laws=laws)
+
+    def draw_shape(self, rng: np.random.Generator) -> Shape:
+        """Draw the shape of a group of tables."""
+        if rng.uniform() < self.mist_share:
+            d = int(rng.integers(MIST_COLUMNS[0], MIST_COLUMNS[1] + 1))
+            return Shape(int(rng.integers(MIST_SIZES[0], MIST_SIZES[1] + 1)), d, d, mist=True)
+        high = min(self.low_d, self.d[1]) if rng.uniform() < self.low_share else self.d[1]
+        d_x = _log_uniform_int(rng, self.d[0], high)
+        d_y = _log_uniform_int(rng, self.d[0], high) if rng.uniform() < self.unequal_share else d_x
+        if rng.uniform() < 0.5:
+            d_x, d_y = d_y, d_x
+        n = min(_log_uniform_int(rng, *self.n), max(self.area // (d_x + d_y), self.n[0]))
+        return Shape(n, d_x, d_y)
+
+    def draw(self, rng: np.random.Generator, shape: Shape) -> Spec:
+        """Draw a joint distribution whose sides have exactly shape.d_x and shape.d_y columns after the maps."""
+        if shape.mist:
+            return self._draw_mist(rng, shape)
+        noisy = rng.uniform() < self.noise_share
+        d_x, d_y = (_core(rng, d, noisy) for d in (shape.d_x, shape.d_y))
+        family = FAMILIES.get(_choice(rng, self.families)).draw(rng, d_x, d_y, draw_nats(rng, shape.n))
+        flows = rng.integers(2) if rng.uniform() < self.flow_share else None
+        sides = ((d_x, shape.d_x), (d_y, shape.d_y))
+        x_maps, y_maps = (self._draw_maps(rng, family, *d, flow=flows == side) for side, d in enumerate(sides))
+        return Spec.of(family, x_maps, y_maps)
+
+    def _draw_mist(self, rng: np.random.Generator, shape: Shape) -> Spec:
+        name, curve = self.mist_laws[int(rng.integers(len(self.mist_laws)))]
+        family = FAMILIES.get(name).draw(rng, shape.d_x, shape.d_y)
+        return Spec.of(family, *(mist_map(curve, side, d) for side, d in (("x", shape.d_x), ("y", shape.d_y))))
+
+    def _draw_maps(
+        self, rng: np.random.Generator, family: Family, d: int, d_out: int, flow: bool
+    ) -> tuple[Transform, ...]:
+        """Draw the maps of one side; noise columns come last or, in a third of cases, first."""
+        count = int(rng.choice(len(MAP_COUNTS), p=MAP_COUNTS))
+        noise = NoiseColumns.of(rng, d, d_out - d) if d_out > d else None
+        early = noise is not None and rng.uniform() < 1 / 3
+        steps: list[Transform] = [noise] if noise is not None and early else []
+        width, tails = (d_out if early else d), _tails_after(family.tails, steps)
+        kinds = [_choice(rng, self.maps) for _ in range(count)] if self.maps else []
+        for name in dict.fromkeys([*kinds, *(["flow"] if flow else [])]):
+            kind = TRANSFORMS.get(name)
+            if tails not in kind.accepts:
+                if name != "flow":
+                    continue
+                steps.append(TRANSFORMS.get("asinh").draw(rng, width))
+                tails = steps[-1].after(tails)
+            steps.append(kind.draw(rng, width))
+            tails = kind.after(tails)
+        return (*steps, noise) if noise is not None and not early else tuple(steps)
+
+
+def draw_nats(rng: np.random.Generator, n: int) -> float:
+    """Draw the MI that a table aims at, in nats: a stratum of STRATA, log-uniform within.
+
+    It is capped at 1 + log n, for a sample of n rows tells larger values apart hardly (guess: the kNN and the Gaussian
+    estimate of n rows agree within a third of a nat up to about there).
+    """
+    low, high, _ = STRATA[_index(rng, [share for *_, share in STRATA])]
+    return min(log_uniform(rng, low, high), (1.0 + np.log(n)) * rng.uniform(0.7, 1.0))
+
+
+def mist_map(curve: str, side: str, d: int) -> tuple[Transform, ...]:
+    """Return MIST's map of one side of d columns by its name there: base, asinh, half_cube or wiggly.
+
+    Raises:
+        DataGenError: The name is unknown.
+    """
+    if curve not in _MIST_MAPS:
+        raise DataGenError(f"unknown map {curve!r} of MIST; known: {', '.join(_MIST_MAPS)}")
+    if curve == "base":
+        return ()
+    return (TRANSFORMS.get(f"wiggly_{side}" if curve == "wiggly" else curve).from_params({"d_in": d}),)
+
+
+def _tails_after(tails: Tails, steps: Sequence[Transform]) -> Tails:
+    for step in steps:
+        tails = step.after(tails)
+    return tails
+
+
+def _core(rng: np.random.Generator, d: int, noisy: bool) -> int:
+    """Draw how many of a side's d columns belong to the law; the others are noise."""
+    return int(rng.integers(1, d + 1)) if noisy else d
+
+
+def _index(rng: np.random.Generator, weights: Sequence[float]) -> int:
+    total = np.cumsum(weights)
+    return int(np.searchsorted(total, rng.uniform(0.0, total[-1]), side="right"))
+
+
+def _choice(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
+    return list(weights)[_index(rng, list(weights.values()))]
+
+
+def _log_uniform_int(rng: np.random.Generator, low: int, high: int) -> int:
+    return min(int(log_uniform(rng, low, high + 1)), high)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A prior and the size of the meta-dataset that is drawn from it.
+
+    Attributes:
+        prior: The law of the tables.
+        tables: Number of tables per split.
+        shard_tables: Tables per shard, a multiple of the prior's tables_per_shape.
+    """
+
+    prior: Prior
+    tables: Mapping[str, int]
+    shard_tables: int = 256
+
+
+MAPS = {
+    "asinh": 0.8,
+    "half_cube": 0.8,
+    "cube": 0.3,
+    "exp": 0.5,
+    "normal_cdf": 0.8,
+    "wiggly_x": 0.5,
+    "wiggly_y": 0.5,
+    "mixed_pointwise": 0.8,
+    "rotation": 2.0,
+    "linear": 1.5,
+    "spiral": 0.8,
+    "swirl": 0.8,
+}
+MIST_BASE = (
+    ("gaussian_dense", "base"),
+    ("gaussian_sparse", "base"),
+    ("gaussian_lvm", "base"),
+    ("gaussian_two_pairs", "base"),
+    ("student_dense", "base"),
+    ("student_sparse", "base"),
+    ("student_two_pairs", "asinh"),
+    ("additive_noise", "wiggly"),
+)
+_FIRST_FAMILIES = {
+    "gaussian_dense": 0.06,
+    "gaussian_sparse": 0.07,
+    "gaussian_two_pairs": 0.03,
+    "gaussian_lvm": 0.06,
+    "gaussian_spectrum": 0.2,
+    "gaussian_weak": 0.06,
+    "student_dense": 0.03,
+    "student_sparse": 0.05,
+    "student_two_pairs": 0.02,
+    "student_lvm": 0.03,
+    "student_spectrum": 0.08,
+    "student_identity": 0.05,
+    "additive_noise": 0.12,
+    "independence": 0.14,
+}
+_FIRST = Prior(_FIRST_FAMILIES, MAPS, n=(16, 512), d=(1, 8), mist_share=0.0)
+PRESETS: dict[str, Preset] = {
+    "tiny": Preset(_FIRST, {"train": 4096, "validation": 512, "calibration": 1024, "test": 512}),
+    "small": Preset(
+        replace(_FIRST, n=(16, 2048), d=(1, 32), mist_share=0.25, mist_laws=MIST_BASE),
+        {"train": 30_720, "validation": 1024, "calibration": 4096, "test": 1024},
+    ),
+}
+
+
+def preset(name: str) -> Preset:
+    """Return a preset by its name.
+
+    Raises:
+        DataGenError: The name is unknown.
+    """
+    if name not in PRESETS:
+        raise DataGenError(f"unknown preset {name!r}; known: {', '.join(PRESETS)}")
+    return PRESETS[name]

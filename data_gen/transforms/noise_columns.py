@@ -1,0 +1,61 @@
+"""Columns of pure noise."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from data_gen.errors import DataGenError
+from data_gen.families.base import Tails
+from data_gen.registry import TRANSFORMS
+from data_gen.rng import draw_seed, seeded
+from data_gen.transforms.base import Transform
+
+_LAWS = ("normal", "uniform", "laplace")
+
+
+@TRANSFORMS.register("noise_columns")
+@dataclass(frozen=True)
+class NoiseColumns(Transform):
+    """Appends independent columns of pure noise and shuffles all columns.
+
+    Attributes:
+        count: Columns to add.
+        law: Their law: normal, uniform (on 0..1) or laplace.
+        seed: Seed of the order of the columns.
+    """
+
+    leaves: ClassVar[Tails] = "light"
+    count: int
+    law: str
+    seed: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.count < 1 or self.law not in _LAWS:
+            raise DataGenError(f"noise_columns needs count >= 1 and a law of {', '.join(_LAWS)}; got {self}")
+
+    @property
+    def d_out(self) -> int:
+        """Columns after the map."""
+        return self.d_in + self.count
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, d: int) -> Self:
+        """Draw as many columns as there are, at most."""
+        return cls.of(rng, d, int(rng.integers(1, d + 1)))
+
+    @classmethod
+    def of(cls, rng: np.random.Generator, d: int, count: int) -> Self:
+        """Draw the law of a given number of noise columns."""
+        return cls(d, count, _LAWS[int(rng.integers(len(_LAWS)))], draw_seed(rng))
+
+    def apply(self, rng: np.random.Generator, v: np.ndarray) -> np.ndarray:
+        """Append the noise, then shuffle the columns in the fixed order of the seed."""
+        size = (len(v), self.count)
+        if self.law == "normal":
+            noise = rng.standard_normal(size)
+        else:
+            noise = rng.uniform(size=size) if self.law == "uniform" else rng.laplace(size=size)
+        order = seeded(self.seed).permutation(self.d_out)
+        return np.concatenate([v, noise], axis=1)[:, order]
