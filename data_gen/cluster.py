@@ -1,0 +1,109 @@
+"""Where the work is done: processes on this machine, a running Dask scheduler, or jobs of a SLURM queue."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from data_gen.errors import DataGenError
+
+if TYPE_CHECKING:
+    from distributed import Client
+    from distributed.deploy import Cluster
+
+    from data_gen.generate import GenerateConfig
+
+_CONNECT_SECONDS = 10  # a scheduler that is up answers within milliseconds, a busy login node within seconds
+# Small linear algebra is slower on two spinning threads than on one, and its last bits depend on their number.
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "passive",
+}
+
+
+@contextmanager
+def connect(config: GenerateConfig) -> Iterator[Client]:
+    """A client of the cluster that the configuration names; a cluster of our own is stopped at the end.
+
+    Raises:
+        DataGenError: No scheduler answers, or dask-jobqueue or a SLURM command is missing.
+    """
+    import dask
+    from distributed import Client
+
+    environment = {f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in _ONE_THREAD.items()}
+    with ExitStack() as stack:
+        stack.enter_context(_quiet())
+        stack.enter_context(dask.config.set(environment))
+        address: str | Cluster
+        if config.scheduler is not None:
+            address = config.scheduler
+        else:
+            address = stack.enter_context(_slurm(config) if config.cluster == "slurm" else _local(config))
+        try:
+            client = Client(address, timeout=_CONNECT_SECONDS)
+        except (OSError, ValueError) as error:
+            raise DataGenError(
+                f"no Dask scheduler answers at {address}: {error}; start one with `dask scheduler`"
+            ) from error
+        yield stack.enter_context(client)
+
+
+def processes(config: GenerateConfig) -> int:
+    """Worker processes to start: as many as asked for, or one per core this process may use."""
+    return config.workers or len(os.sched_getaffinity(0))
+
+
+def _local(config: GenerateConfig) -> Cluster:
+    from distributed import LocalCluster
+
+    return LocalCluster(
+        n_workers=processes(config),
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,
+        memory_limit=0,  # Dask must not pause or kill a worker over what a large shard needs for a moment
+        silence_logs=logging.CRITICAL,
+    )
+
+
+def _slurm(config: GenerateConfig) -> Cluster:
+    try:
+        from dask_jobqueue import SLURMCluster
+    except ImportError as error:
+        raise DataGenError(
+            "--cluster slurm needs dask-jobqueue; install it with `pip install mist-mi[slurm]`"
+        ) from error
+    if config.workers == 0:
+        raise DataGenError("--cluster slurm needs the number of worker processes; give it with --workers")
+    cluster = SLURMCluster(
+        queue=config.queue,
+        account=config.account,
+        cores=config.cores,
+        processes=config.cores,
+        memory=config.memory,
+        walltime=config.walltime,
+        job_script_prologue=[f"export {name}={value}" for name, value in _ONE_THREAD.items()],
+        silence_logs=logging.CRITICAL,
+    )
+    cluster.scale(config.workers)
+    return cluster
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the farewells of closing connections from the user: failures reach us through the futures."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "tornado", "asyncio", "bokeh")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,78 @@
+"""Tables to the flat rows of a shard, and back; plain NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """One data set with its true mutual information.
+
+    Attributes:
+        x: Samples of the first side, (n, d_x) float32.
+        y: Samples of the second side, (n, d_y) float32.
+        mi_nats: True mutual information in nats.
+        stderr: Standard error of ``mi_nats``; 0 where a closed form or quadrature gives it.
+        family: Name of the law.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    mi_nats: float
+    stderr: float
+    family: str
+
+
+def pack(tables: Sequence[Table], families: Sequence[str], places: int) -> dict[str, np.ndarray]:
+    """Lay tables end to end, x then y, each row by row.
+
+    Args:
+        tables: At most ``places`` tables.
+        families: Names of the laws; their positions are the codes.
+        places: Tables in a whole shard, P.
+
+    Returns:
+        ``values`` (V,) float32; ``index`` (P, 4) int32 with n, d_x, d_y, offset, -1 where there is no table; ``stderr``
+        (P,) float64; ``family`` (P,) int16; ``mi`` (P,) float64.
+    """
+    index = np.full((places, 4), -1, dtype=np.int32)
+    stderr, mi_nats = np.full((2, places), np.nan)
+    family = np.full(places, -1, dtype=np.int16)
+    offset = 0
+    for place, table in enumerate(tables):
+        index[place] = *table.x.shape, table.y.shape[1], offset
+        stderr[place], mi_nats[place] = table.stderr, table.mi_nats
+        family[place] = families.index(table.family)
+        offset += table.x.size + table.y.size
+    values = np.concatenate([side.ravel() for table in tables for side in (table.x, table.y)])
+    return {"values": values.astype(np.float32), "index": index, "stderr": stderr, "family": family, "mi": mi_nats}
+
+
+def unpack(rows: dict[str, np.ndarray], families: Sequence[str], number: int) -> list[Table]:
+    """Undo `pack` for the first ``number`` places; x and y are views of ``rows["values"]``."""
+    tables = []
+    for place in range(number):
+        n, d_x, d_y, offset = (int(entry) for entry in rows["index"][place])
+        middle, end = offset + n * d_x, offset + n * (d_x + d_y)
+        tables.append(
+            Table(
+                x=rows["values"][offset:middle].reshape(n, d_x),
+                y=rows["values"][middle:end].reshape(n, d_y),
+                mi_nats=float(rows["mi"][place]),
+                stderr=float(rows["stderr"][place]),
+                family=families[rows["family"][place]],
+            )
+        )
+    return tables
+
+
+def sizes(index: np.ndarray) -> np.ndarray | None:
+    """Number of values of every table, or None if the index rows (T, 4) do not describe tables laid end to end."""
+    n, d_x, d_y, offset = index.astype(np.int64).T
+    values = n * (d_x + d_y)
+    whole = min(n.min(), d_x.min(), d_y.min()) > 0 and np.array_equal(offset, np.cumsum(values) - values)
+    return values if whole else None

@@ -1,0 +1,381 @@
+"""The meta-dataset on disk: one flat row of values per shard, in Zarr.
+
+Layout, one group per split, S shards of at most P tables::
+
+    values  (S, capacity) float32   the tables of a shard end to end, x then y, each row by row
+    index   (S, P, 4)     int32     n, d_x, d_y, offset in ``values``; -1 where there is no table
+    stderr  (S, P)        float64   standard error of the true MI in nats
+    family  (S, P)        int16     position in the manifest's ``families``
+    mi      (S, P)        float64   true MI in nats; written last, so its presence commits the shard
+    catalog (T, 5)        float64   n, d_x, d_y, mi, family of every table; written when the store is finished
+
+The manifest (configuration, versions, sizes) lies in the root group's attributes. Nothing that a run's circumstances
+decide (clock, host, number of workers) is stored: one configuration has one sequence of bytes.
+
+Zarr reads a missing, zero-byte or half-written file as fill values and raises nothing. Hence every fill value here is
+one that no table contains, every chunk carries a crc32c, and the reader checks all of it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import zarr
+import zarr.abc.store
+from zarr.codecs import BloscCodec, Crc32cCodec
+from zarr.core.sync import sync
+from zarr.errors import ZarrUserWarning
+from zarr.storage import FsspecStore, LocalStore
+
+from data_gen.errors import DataGenError, IncompleteStore
+from data_gen.shard import Table, pack, sizes, unpack
+
+LAYOUT = 1  # raised whenever a reader of the old layout would misread the new one
+CHUNK = 65536  # values per inner chunk, 256 KiB: small enough to read a part, large enough to compress
+_SMALL = ("index", "stderr", "family")
+_ARRAYS = ("values", *_SMALL, "mi")  # in the order of writing
+_DAMAGE = (ValueError, RuntimeError)  # what zarr raises for a wrong checksum or length, or a block it cannot decode
+
+
+@dataclass(frozen=True, eq=False)
+class Catalog:
+    """Sizes, truth and family of every table of a split in the order of the shards, each array (T,)."""
+
+    n: np.ndarray
+    d_x: np.ndarray
+    d_y: np.ndarray
+    mi_nats: np.ndarray
+    family: np.ndarray
+
+
+class Store:
+    """A meta-dataset, open for reading and for writing whole shards; made by `create` or `open`.
+
+    Different shards may be written at the same time from different processes; one shard is written by one process.
+    """
+
+    def __init__(self, uri: str, root: zarr.Group):
+        self.uri = uri
+        self._root = root
+        self._manifest: dict[str, Any] = root.attrs.asdict()["manifest"]  # type: ignore[assignment]
+
+    @staticmethod
+    def exists(uri: str) -> bool:
+        """Whether a store lies at ``uri``, complete or not.
+
+        Raises:
+            DataGenError: The manifest there is damaged or of another layout.
+        """
+        return _root(uri, consolidated=False) is not None
+
+    @classmethod
+    def create(
+        cls,
+        uri: str,
+        *,
+        config: Mapping[str, Any],
+        tables: Mapping[str, int],
+        shard_tables: int,
+        capacity: int,
+        families: Sequence[str],
+        versions: Mapping[str, str],
+    ) -> Store:
+        """Make an empty store.
+
+        Args:
+            uri: Local path or any fsspec URI.
+            config: What made the store, JSON values; a later run compares it with its own.
+            tables: Number of tables of every split.
+            shard_tables: Tables in a shard; the last shard of a split may have fewer.
+            capacity: Values that a shard can take, a multiple of `CHUNK`.
+            families: Names of the laws; their positions are the codes in the array ``family``.
+            versions: Versions of the libraries that decide the content.
+
+        Raises:
+            DataGenError: There is a store at ``uri`` already, or a shard would be too large.
+        """
+        if cls.exists(uri):
+            raise DataGenError(f"There is a store at {uri} already; give another place or remove it.")
+        if capacity % CHUNK or not 0 < capacity < 2**31:
+            raise DataGenError(
+                f"A shard's capacity must be a multiple of {CHUNK} below 2**31 values; got {capacity} for "
+                f"{shard_tables} tables. Use fewer tables per shard."
+            )
+        root = zarr.open_group(_storage(uri), mode="a", use_consolidated=False)
+        for split, number in tables.items():
+            group = root.require_group(split)
+            for name, options in _layout(-(-number // shard_tables), shard_tables, capacity).items():
+                group.create_array(name, overwrite=True, compressors=_compressors(), **options)
+        manifest: dict[str, Any] = {
+            "layout": LAYOUT,
+            "config": dict(config),
+            "versions": dict(versions),
+            "tables": dict(tables),
+            "shard_tables": shard_tables,
+            "capacity": capacity,
+            "families": list(families),
+        }
+        root.attrs.put({"manifest": manifest, "complete": False})  # last: a store without a manifest is made anew
+        return cls(uri, root)
+
+    @classmethod
+    def open(cls, uri: str, require_complete: bool = True) -> Store:
+        """Open the store at ``uri``; without ``require_complete`` it can be written too.
+
+        Raises:
+            DataGenError: There is no store, or its manifest is damaged or of another layout.
+            IncompleteStore: The store is not finished and ``require_complete`` is set.
+        """
+        root = _root(uri, consolidated=require_complete)
+        if root is None:
+            raise DataGenError(f"There is no store at {uri}; `mist generate --out {uri}` makes one.")
+        store = cls(uri, root)
+        if require_complete and not store.complete:
+            missing = [f"{split} {index}" for split, index in store.missing()]
+            what = f"shards missing: {', '.join(missing[:8])}{' ...' * (len(missing) > 8)}" if missing else "no catalog"
+            raise IncompleteStore(f"The store {uri} is not complete ({what}). {_advice(uri)}")
+        return store
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration that made the store."""
+        return self._manifest["config"]
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of the libraries that decided the content."""
+        return self._manifest["versions"]
+
+    @property
+    def families(self) -> list[str]:
+        """Names of the laws, in the order of their codes."""
+        return self._manifest["families"]
+
+    @property
+    def capacity(self) -> int:
+        """Values that a shard can take."""
+        return self._manifest["capacity"]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the store was finished."""
+        return bool(self._root.attrs["complete"])
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Number of shards of every split."""
+        return {split: -(-tables // self._places) for split, tables in self._manifest["tables"].items()}
+
+    def n_tables(self, split: str, index: int | None = None) -> int:
+        """Number of tables of a split, or of one shard of it.
+
+        Raises:
+            DataGenError: There is no such split or shard.
+        """
+        tables = self._manifest["tables"]
+        if split not in tables:
+            raise DataGenError(f"The store {self.uri} has no split {split!r}; it has {', '.join(tables)}.")
+        if index is None:
+            return tables[split]
+        if not 0 <= index < self.splits[split]:
+            raise DataGenError(f"Split {split} of {self.uri} has shards 0 to {self.splits[split] - 1}; got {index}.")
+        return min(self._places, tables[split] - index * self._places)
+
+    def catalog(self, split: str) -> Catalog:
+        """Sizes, truth and family of every table of a finished store, without reading its values.
+
+        Raises:
+            IncompleteStore: The catalog is missing or damaged.
+        """
+        try:
+            rows = np.asarray(self._array(split, "catalog")[:])
+        except (KeyError, *_DAMAGE) as error:
+            raise IncompleteStore(f"The catalog of {split} in {self.uri} is damaged. {_advice(self.uri)}") from error
+        if rows.shape != (self.n_tables(split), 5) or not np.isfinite(rows).all():
+            raise IncompleteStore(f"The catalog of {split} in {self.uri} has holes. {_advice(self.uri)}")
+        n, d_x, d_y, family = rows[:, [0, 1, 2, 4]].astype(np.int64).T
+        return Catalog(n=n, d_x=d_x, d_y=d_y, mi_nats=rows[:, 3], family=np.array(self.families)[family])
+
+    def missing(self) -> list[tuple[str, int]]:
+        """The shards, as (split, index), that have no commit mark."""
+        shards = [(split, index) for split, number in self.splits.items() for index in range(number)]
+        return [shard for shard in shards if not self.is_written(*shard)]
+
+    def is_written(self, split: str, index: int) -> bool:
+        """Whether a shard bears its commit mark: as many finite truths as it has tables, and no more."""
+        wanted = self.n_tables(split, index)
+        try:
+            mi_nats = np.asarray(self._array(split, "mi")[index])
+        except _DAMAGE:
+            return False
+        return bool(np.array_equal(np.isfinite(mi_nats), np.arange(self._places) < wanted))
+
+    def write_shard(self, split: str, index: int, tables: Sequence[Table]) -> None:
+        """Write one whole shard in place of what is there, the commit mark last.
+
+        Raises:
+            DataGenError: The number of tables is not the shard's, or their values are not finite or do not fit.
+        """
+        wanted = self.n_tables(split, index)
+        if len(tables) != wanted:
+            raise DataGenError(f"Shard {split} {index} has {wanted} tables; got {len(tables)}.")
+        rows = pack(tables, self.families, self._places)
+        if rows["values"].size > self.capacity:
+            raise DataGenError(f"Shard {split} {index} has room for {self.capacity} values; got {rows['values'].size}.")
+        if not all(np.isfinite(row).all() for row in (rows["values"], rows["mi"][:wanted], rows["stderr"][:wanted])):
+            raise DataGenError(f"Shard {split} {index} has values, truths or standard errors that are not finite.")
+        for name in reversed(_ARRAYS):  # mi first: from here on the shard counts as missing
+            _erase(self._array(split, name), index)
+        for name in _ARRAYS:
+            self._array(split, name)[index, : len(rows[name])] = rows[name]
+
+    def read_shard(self, split: str, index: int) -> list[Table]:
+        """Read one whole shard; x and y of its tables are views of one array that nothing else holds.
+
+        Raises:
+            IncompleteStore: The shard was never written whole, or has been damaged since.
+        """
+        wanted = self.n_tables(split, index)
+        if not self.is_written(split, index):
+            raise self._broken(split, index, "missing or only half written")
+        try:
+            rows = {name: np.asarray(self._array(split, name)[index]) for name in (*_SMALL, "mi")}
+            lengths = sizes(rows["index"][:wanted])
+            if lengths is None:
+                raise self._broken(split, index, "damaged: its index is not one")
+            rows["values"] = np.asarray(self._array(split, "values")[index, : lengths.sum()])
+        except _DAMAGE as error:
+            if isinstance(error, IncompleteStore):
+                raise
+            raise self._broken(split, index, f"damaged: {error}") from error
+        if not (np.isfinite(rows["values"]).all() and np.isfinite(rows["stderr"][:wanted]).all()):
+            raise self._broken(split, index, "damaged: values are missing")
+        if not ((rows["family"][:wanted] >= 0) & (rows["family"][:wanted] < len(self.families))).all():
+            raise self._broken(split, index, "damaged: its family codes are not any")
+        return unpack(rows, self.families, wanted)
+
+    def grow(self, config: Mapping[str, Any], tables: Mapping[str, int]) -> None:
+        """Make room for more tables in every split; shards that were whole keep their bytes.
+
+        Args:
+            config: The configuration that makes the larger store.
+            tables: Number of tables of every split, none smaller than before.
+        """
+        self._root = zarr.open_group(_storage(self.uri), mode="r+", use_consolidated=False)
+        self._root.attrs["complete"] = False
+        for split, number in tables.items():
+            for name in _ARRAYS:
+                array = self._array(split, name)
+                array.resize((-(-number // self._places), *array.shape[1:]))
+        self._manifest = {**self._manifest, "config": dict(config), "tables": dict(tables)}
+        self._root.attrs["manifest"] = self._manifest
+
+    def finish(self) -> None:
+        """Write the catalogs, consolidate the metadata and declare the store complete.
+
+        Raises:
+            IncompleteStore: Shards are missing.
+        """
+        if missing := self.missing():
+            raise IncompleteStore(f"{len(missing)} shards of {self.uri} are missing. {_advice(self.uri)}")
+        storage = _storage(self.uri)
+        root = zarr.open_group(storage, mode="r+", use_consolidated=False)
+        for split in self.splits:
+            rows = self._catalog_rows(split)
+            catalog = root.require_group(split).create_array(
+                "catalog", overwrite=True, shape=rows.shape, chunks=rows.shape, dtype=rows.dtype,
+                fill_value=np.nan, compressors=_compressors(),
+            )  # fmt: skip
+            catalog[:] = rows
+        _sweep(storage)
+        with warnings.catch_warnings():  # zarr warns that other readers may not know this; ours is the only one
+            warnings.simplefilter("ignore", ZarrUserWarning)
+            self._root = zarr.consolidate_metadata(storage)
+        self._root.attrs["complete"] = True
+
+    @property
+    def _places(self) -> int:
+        return self._manifest["shard_tables"]
+
+    def _array(self, split: str, name: str) -> zarr.Array:
+        array = self._root[f"{split}/{name}"]
+        assert isinstance(array, zarr.Array)
+        return array
+
+    def _catalog_rows(self, split: str) -> np.ndarray:
+        """Rows of the catalog, (T, 5)."""
+        index, mi_nats, family = (np.asarray(self._array(split, name)[:]) for name in ("index", "mi", "family"))
+        table = np.column_stack([index.reshape(-1, 4)[:, :3], mi_nats.ravel(), family.ravel()])
+        return table[: self.n_tables(split)]
+
+    def _broken(self, split: str, index: int, what: str) -> IncompleteStore:
+        return IncompleteStore(f"Shard {split} {index} of {self.uri} is {what}. {_advice(self.uri)}")
+
+
+def _advice(uri: str) -> str:
+    return f"Run `mist validate {uri} --repair` to make it whole."
+
+
+def _compressors() -> list[BloscCodec | Crc32cCodec]:
+    return [BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec()]
+
+
+def _layout(shards: int, places: int, capacity: int) -> dict[str, dict[str, Any]]:
+    """Options of every array of a split; every fill value is one that no table contains."""
+    row = {"shape": (shards, places), "chunks": (1, places)}
+    values = {"shape": (shards, capacity), "shards": (1, capacity), "chunks": (1, CHUNK)}
+    return {
+        "values": {**values, "dtype": "float32", "fill_value": np.nan},
+        "index": {"shape": (shards, places, 4), "chunks": (1, places, 4), "dtype": "int32", "fill_value": -1},
+        "stderr": {**row, "dtype": "float64", "fill_value": np.nan},
+        "family": {**row, "dtype": "int16", "fill_value": -1},
+        "mi": {**row, "dtype": "float64", "fill_value": np.nan},
+    }
+
+
+def _storage(uri: str) -> zarr.abc.store.Store:
+    """The key-value store behind a local path or an fsspec URI."""
+    if "://" not in uri or uri.startswith("file://"):
+        return LocalStore(uri.removeprefix("file://"))
+    return FsspecStore.from_url(uri)
+
+
+def _root(uri: str, consolidated: bool) -> zarr.Group | None:
+    """The root group of a store that has a manifest of this layout, or None where there is none.
+
+    Raises:
+        DataGenError: The metadata are damaged or of another layout.
+    """
+    try:
+        root = zarr.open_group(_storage(uri), mode="r+", use_consolidated=None if consolidated else False)
+        manifest: Any = root.attrs.get("manifest")
+    except FileNotFoundError:
+        return None
+    except (KeyError, TypeError, *_DAMAGE) as error:
+        raise DataGenError(f"The metadata of the store {uri} are damaged ({error}); make it anew elsewhere.") from error
+    if manifest is not None and manifest.get("layout") != LAYOUT:
+        raise DataGenError(
+            f"The store {uri} has layout {manifest.get('layout')}; this version reads {LAYOUT}. Generate it anew."
+        )
+    return root if manifest is not None else None
+
+
+def _erase(array: zarr.Array, index: int) -> None:
+    """Delete a shard's file: zarr reads a file before it writes over it, and stumbles when the file is damaged."""
+    key = array.metadata.encode_chunk_key((index,) + (0,) * (array.ndim - 1))
+    sync((array.store_path / key).delete())
+
+
+def _sweep(storage: zarr.abc.store.Store) -> None:
+    """Delete what killed writers left behind, so that an interrupted and a smooth run end in the same files."""
+
+    async def sweep() -> None:
+        left = [key async for key in storage.list() if key.endswith(".partial")]
+        for key in left:
+            await storage.delete(key)
+
+    sync(sweep())
