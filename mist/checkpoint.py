@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors
+import torch
 from safetensors.torch import load_file, save_file
 
 from mist.calibration import Calibration
@@ -104,8 +105,7 @@ def load(folder: str | Path) -> Checkpoint:
     folder = locate(Path(folder))
     _verify(folder)
     config = _read_config(folder)
-    network = Network(NetworkConfig(**_exact("network", config["network"], NetworkConfig)))
-    _fill(network, folder / WEIGHTS)
+    network = _network(_network_config(config["network"]), folder / WEIGHTS)
     text = folder / CALIBRATION
     calibration = Calibration.from_json(json.loads(text.read_text("utf-8"))) if text.exists() else None
     limits = Limits(**_exact("limits", config["limits"], Limits))
@@ -188,13 +188,28 @@ def _exact(part: str, record: Mapping[str, Any], record_type: type) -> dict[str,
     return {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
 
 
-def _fill(network: Network, path: Path) -> None:
+def _network_config(record: Mapping[str, Any]) -> NetworkConfig:
+    """The network's config, refused when this version's statistics make other tokens than those it reads."""
+    config, ours = NetworkConfig(**_exact("network", record, NetworkConfig)), NetworkConfig()
+    for name in ("features", "anchors", "levels"):
+        if getattr(config, name) != getattr(ours, name):
+            raise CheckpointError(
+                f"got a network for {name} = {getattr(config, name)}, wanted {getattr(ours, name)}, which this version "
+                "makes; use the version of mist that trained it, or train again"
+            )
+    return config
+
+
+def _network(config: NetworkConfig, path: Path) -> Network:
+    """The network with the weights in a file; it is never filled with any others."""
     try:
         weights = load_file(path)
     except safetensors.SafetensorError as error:
         raise CheckpointError(
             f"got {path} that is not a safetensors file ({error}); copy the whole folder again"
         ) from error
+    with torch.device("meta"):
+        network = Network(config)
     wanted = network.state_dict()
     wrong = sorted(
         name
@@ -206,7 +221,8 @@ def _fill(network: Network, path: Path) -> None:
             f"got weights that do not fit the network: {', '.join(wrong[:5])} missing, unexpected or of another shape; "
             "config and weights belong to different models, copy the whole folder again"
         )
-    network.load_state_dict(weights, strict=True)
+    network.load_state_dict(weights, strict=True, assign=True)
+    return network
 
 
 def _dump(path: Path, record: Mapping[str, Any]) -> None:
