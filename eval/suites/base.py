@@ -1,0 +1,165 @@
+"""A suite: a named, seeded list of cases, each drawn only when it is looked at and always the same."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+
+from data_gen.rng import stream
+from eval.errors import EvalError
+from eval.suites.laws import Floats, Law
+
+
+@dataclass(frozen=True)
+class Case:
+    """One table with its truth.
+
+    Attributes:
+        key: Unique within the suite; with the suite's name and seed it fixes every bit of the table.
+        task: The cell of the suite to which it belongs.
+        family: Name of its law.
+        x: One side, (n, d_x).
+        y: The other side, (n, d_y).
+        mi_nats: True mutual information.
+        stderr: Its standard error, 0 for a closed form.
+    """
+
+    key: str
+    task: str
+    family: str
+    x: Floats
+    y: Floats
+    mi_nats: float
+    stderr: float = 0.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A case that is not drawn yet.
+
+    Attributes:
+        task: The cell of the suite to which it belongs.
+        n: Number of samples.
+        repeat: Which draw of this task and n it is.
+        law: Makes the law; what it leaves to chance comes from the generator.
+    """
+
+    task: str
+    n: int
+    repeat: int
+    law: Callable[[Generator], Law]
+
+    @property
+    def key(self) -> str:
+        """Name of the case, unique within its suite."""
+        return f"{self.task}/n={self.n}/{self.repeat}"
+
+
+@dataclass(frozen=True)
+class Suite(Sequence[Case]):
+    """A named list of cases. Its tables come from the test split, under root seeds far from those of training.
+
+    Attributes:
+        name: Name in the registry.
+        seed: Which of the suite's many possible drawings; 0 is the one that is quoted.
+        plans: One per case.
+    """
+
+    name: str
+    seed: int
+    plans: tuple[Plan, ...]
+
+    def __len__(self) -> int:
+        return len(self.plans)
+
+    def __getitem__(self, index: int) -> Case:  # type: ignore[override]
+        plan = self.plans[index]
+        rng = stream(ROOT + self.seed, "test", _code(self.name), _code(plan.key))
+        law = plan.law(rng)
+        x, y = law.draw(rng, plan.n)
+        return Case(plan.key, plan.task, law.family, x, y, law.mi_nats, law.stderr)
+
+    def __iter__(self) -> Iterator[Case]:
+        return (self[index] for index in range(len(self)))
+
+    @property
+    def keys(self) -> list[str]:
+        """Keys of all cases, in order, without drawing any."""
+        return [plan.key for plan in self.plans]
+
+
+@dataclass(frozen=True)
+class SuiteOptions:
+    """What may be chosen about a suite.
+
+    Attributes:
+        seed: Root of all its randomness.
+        n: Numbers of samples; empty for the suite's own.
+        repeats: Draws of each task and n; None for the suite's own.
+        tables: At most so many cases, spread evenly over the suite; None for all.
+    """
+
+    seed: int = 0
+    n: tuple[int, ...] = ()
+    repeats: int | None = None
+    tables: int | None = None
+
+
+SUITES: dict[str, Callable[[SuiteOptions], list[Plan]]] = {}
+
+ROOT = 760_000_000  # arbitrary; the test split alone already keeps these streams apart from those of training
+
+
+def register(name: str) -> Callable[[Callable[[SuiteOptions], list[Plan]]], Callable[[SuiteOptions], list[Plan]]]:
+    """Add a function that plans a suite to the registry."""
+
+    def add(plans: Callable[[SuiteOptions], list[Plan]]) -> Callable[[SuiteOptions], list[Plan]]:
+        if name in SUITES:
+            raise ValueError(f"got a second suite named {name!r}; wanted a name of its own: rename one")
+        SUITES[name] = plans
+        return plans
+
+    return add
+
+
+def suite(name: str, options: SuiteOptions = SuiteOptions()) -> Suite:
+    """Plan the suite of this name.
+
+    Raises:
+        EvalError: If no suite has this name, or the options leave nothing of it.
+    """
+    if name not in SUITES:
+        raise EvalError(f"got suite {name!r}; wanted one of: {', '.join(sorted(SUITES))}")
+    _check(options)
+    plans = SUITES[name](options)
+    if options.tables is not None and options.tables < len(plans):
+        chosen = np.linspace(0, len(plans) - 1, options.tables).round().astype(int)
+        plans = [plans[index] for index in chosen]
+    return Suite(name, options.seed, tuple(plans))
+
+
+def grid(tasks: dict[str, Callable[[Generator], Law]], n: Sequence[int], repeats: int) -> list[Plan]:
+    """Every task at every n, `repeats` times."""
+    return [Plan(task, size, r, law) for task, law in tasks.items() for size in n for r in range(repeats)]
+
+
+def fixed(law: Law) -> Callable[[Generator], Law]:
+    """A task whose law leaves nothing to chance."""
+    return lambda rng: law
+
+
+def _check(options: SuiteOptions) -> None:
+    if any(n < 8 for n in options.n):
+        raise EvalError(f"got n = {' '.join(map(str, options.n))}; wanted 8 or more samples in every table")
+    for name, value in (("repeats", options.repeats), ("tables", options.tables)):
+        if value is not None and value < 1:
+            raise EvalError(f"got {name} = {value}; wanted 1 or more, or none of it for the suite's own number")
+    if options.seed < 0:
+        raise EvalError(f"got seed = {options.seed}; wanted 0 or more")
+
+
+def _code(text: str) -> int:
+    """A stable number for a name: a case stays the same table whatever other cases the suite holds."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
