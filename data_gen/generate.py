@@ -18,6 +18,7 @@ import numpy as np
 
 from data_gen.cluster import connect
 from data_gen.errors import DataGenError
+from data_gen.manifest import Manifest
 from data_gen.plan import (
     GenerateConfig,
     capacity,
@@ -26,13 +27,13 @@ from data_gen.plan import (
     differences,
     largest_shard,
     plan,
-    shapes,
+    shape_of,
     versions,
 )
-from data_gen.prior import Prior, Shape
 from data_gen.progress import progress_bar
 from data_gen.registry import FAMILIES
 from data_gen.rng import stream
+from data_gen.spec import Spec
 from data_gen.store import Store, Table
 
 if TYPE_CHECKING:
@@ -76,10 +77,10 @@ def fill(config: GenerateConfig, store: Store, shards: Sequence[Shard]) -> None:
     check_versions(store)
     failed = _run(config, store, shards) if shards else {}
     if failed:
-        lines = [f"  {split} {index}: {reason}" for (split, index), reason in sorted(failed.items())]
+        named = "; ".join(f"{split} {index}: {reason}" for (split, index), reason in sorted(failed.items()))
         raise DataGenError(
-            f"{len(failed)} of {len(shards)} shards of {config.out} failed; the others are kept. "
-            "Run the same command again to try only these:\n" + "\n".join(lines)
+            f"{len(failed)} of {len(shards)} shards of {config.out} failed, the others are kept; "
+            f"the same command tries only these again: {named}"
         )
     store.finish()
 
@@ -92,25 +93,44 @@ def make_shard(config: GenerateConfig, split: str, index: int) -> list[Table]:
     """
     planned = plan(config)
     number = min(planned.shard_tables, planned.tables[split] - index * planned.shard_tables)
-    return [
-        _make_table(planned.prior, shape, stream(config.seed, split, index, row), f"{split} {index} {row}")
-        for row, shape in enumerate(shapes(planned, config.seed, split, index)[:number])
-    ]
+    return [make_table(config, split, index, row)[0] for row in range(number)]
+
+
+def make_table(config: GenerateConfig, split: str, index: int, row: int) -> tuple[Table, Spec]:
+    """Draw one table and the spec behind it, the same that `make_shard` draws at this place.
+
+    Raises:
+        DataGenError: The law gave values or a truth that cannot be stored.
+    """
+    prior = plan(config).prior
+    shape = shape_of(prior, config.seed, split, index, row)
+    rng = stream(config.seed, split, index, row)
+    spec = prior.draw(rng, shape)
+    joint = spec.build()
+    with np.errstate(over="ignore"):  # an overflow in float32 is reported below, with its spec
+        x, y = (side.astype(np.float32) for side in joint.sample(rng, shape.n))
+    truth = joint.truth()
+    where = f"table {row} of shard {split} {index}"
+    if (x.shape, y.shape) != ((shape.n, shape.d_x), (shape.n, shape.d_y)):
+        raise DataGenError(f"{where} has shapes {x.shape} and {y.shape}; wanted {shape} from {spec.to_json()}")
+    if not (np.isfinite(x).all() and np.isfinite(y).all() and 0 <= truth.nats < math.inf):
+        raise DataGenError(f"{where} is not finite in float32, or its truth is not one: {spec.to_json()}")
+    return Table(x, y, float(truth.nats), float(truth.stderr), spec.family), spec
 
 
 def _open_or_create(config: GenerateConfig) -> Store:
     wanted = content(config)
     if not Store.exists(config.out):
         planned = plan(config)
-        return Store.create(
-            config.out,
+        manifest = Manifest(
             config=wanted,
+            versions=versions(),
             tables=planned.tables,
             shard_tables=planned.shard_tables,
             capacity=capacity(largest_shard(planned, config.seed)),
             families=FAMILIES.names(),
-            versions=versions(),
         )
+        return Store.create(config.out, manifest)
     store = Store.open(config.out, require_complete=False)
     differing = differences(store.config, wanted)
     if not differing:
@@ -129,26 +149,13 @@ def _extend(config: GenerateConfig, store: Store, wanted: dict[str, Any], differ
     if smaller or not config.extend:
         hint = "A store cannot shrink" if smaller else "Add --extend to let it grow"
         raise DataGenError(f"{config.out} has another size: {'; '.join(differing)}. {hint}, or give another --out.")
-    if (largest := largest_shard(plan(config), config.seed)) > store.capacity:
+    if (largest := largest_shard(plan(config), config.seed)) > store.manifest.capacity:
         raise DataGenError(
-            f"{config.out} has room for {store.capacity} values per shard and would need {largest} to grow "
+            f"{config.out} has room for {store.manifest.capacity} values per shard and would need {largest} to grow "
             "to this size. Give another --out or fewer --tables."
         )
     check_versions(store)
     store.grow(wanted, wanted["tables"])
-
-
-def _make_table(prior: Prior, shape: Shape, rng: np.random.Generator, where: str) -> Table:
-    spec = prior.draw(rng, shape)
-    joint = spec.build()
-    with np.errstate(over="ignore"):  # an overflow in float32 is reported below, with its spec
-        x, y = (side.astype(np.float32) for side in joint.sample(rng, shape.n))
-    truth = joint.truth()
-    if (x.shape, y.shape) != ((shape.n, shape.d_x), (shape.n, shape.d_y)):
-        raise DataGenError(f"table {where} has shapes {x.shape} and {y.shape}; wanted {shape} from {spec.to_json()}")
-    if not (np.isfinite(x).all() and np.isfinite(y).all() and math.isfinite(truth.nats) and truth.nats >= 0):
-        raise DataGenError(f"table {where} is not finite in float32, or its truth is not one: {spec.to_json()}")
-    return Table(x, y, float(truth.nats), float(truth.stderr), spec.family)
 
 
 def _write(config: GenerateConfig, split: str, index: int) -> int:
@@ -173,8 +180,7 @@ def _run(config: GenerateConfig, store: Store, shards: Sequence[Shard]) -> dict[
             if future.status == "finished":
                 progress.advance(bar, future.result())
             else:
-                error = future.exception() if future.status == "error" else None
-                failed[shard] = f"{type(error).__name__}: {error}" if error else str(future.status)
+                failed[shard] = _reason(future)
                 progress.console.print(f"shard {shard[0]} {shard[1]} failed", style="red")
     return failed
 
@@ -197,6 +203,12 @@ def _in_window(client: Client, config: GenerateConfig, shards: Sequence[Shard]) 
         yield owner.pop(str(future.key)), future
         for shard in itertools.islice(waiting, 1):
             running.add(submit(shard))
+
+
+def _reason(future: Future) -> str:
+    """Why a task failed, in one line."""
+    error = future.exception() if future.status == "error" else None
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}" if error else str(future.status)
 
 
 def _summarise(store: Store) -> None:

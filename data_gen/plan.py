@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from data_gen.errors import DataGenError
+from data_gen.manifest import CHUNK
 from data_gen.prior import Prior, Shape, preset
 from data_gen.rng import group_stream
-from data_gen.store import CHUNK, Store
+from data_gen.store import Store
 
 # Libraries that decide the content of a store.
 _LIBRARIES = ("mist-mi", "numpy", "scipy", "torch", "nflows", "zarr", "numcodecs")
@@ -139,7 +140,7 @@ def check_versions(store: Store) -> None:
     Raises:
         DataGenError: Some library has another version than when the store was begun.
     """
-    if differing := differences(store.versions, versions()):
+    if differing := differences(store.manifest.versions, versions()):
         raise DataGenError(
             f"{store.uri} was begun with other libraries, whose numbers may differ in their last bits: "
             f"{'; '.join(differing)}. Install those versions, or generate into another place."
@@ -166,22 +167,21 @@ def versions() -> dict[str, str]:
     return found
 
 
-def shapes(planned: Plan, seed: int, split: str, index: int) -> list[Shape]:
-    """Shapes of the tables of a whole shard: groups of neighbours share one, so that they can be computed together."""
-    size = planned.prior.tables_per_shape
-    groups = -(-planned.shard_tables // size)
-    drawn = [planned.prior.draw_shape(group_stream(seed, split, index, group)) for group in range(groups)]
-    return [shape for shape in drawn for _ in range(size)][: planned.shard_tables]
+def shape_of(prior: Prior, seed: int, split: str, index: int, row: int) -> Shape:
+    """Shape of a table: groups of neighbours share one, so that they can be computed together."""
+    return prior.draw_shape(group_stream(seed, split, index, row // prior.tables_per_shape))
 
 
 def largest_shard(planned: Plan, seed: int) -> int:
     """Values in the largest shard, were every shard whole."""
-    shards = [
-        (split, index)
-        for split, tables in planned.tables.items()
-        for index in range(-(-tables // planned.shard_tables))
-    ]
-    return max(sum(shape.n * (shape.d_x + shape.d_y) for shape in shapes(planned, seed, *shard)) for shard in shards)
+    step = planned.prior.tables_per_shape
+    largest = 0
+    for split, tables in planned.tables.items():
+        for index in range(-(-tables // planned.shard_tables)):
+            rows = range(0, planned.shard_tables, step)
+            shapes = [shape_of(planned.prior, seed, split, index, row) for row in rows]
+            largest = max(largest, step * sum(shape.n * (shape.d_x + shape.d_y) for shape in shapes))
+    return largest
 
 
 def capacity(largest: int) -> int:

@@ -70,9 +70,22 @@ def unpack(rows: dict[str, np.ndarray], families: Sequence[str], number: int) ->
     return tables
 
 
-def sizes(index: np.ndarray) -> np.ndarray | None:
-    """Number of values of every table, or None if the index rows (T, 4) do not describe tables laid end to end."""
-    n, d_x, d_y, offset = index.astype(np.int64).T
-    values = n * (d_x + d_y)
-    whole = min(n.min(), d_x.min(), d_y.min()) > 0 and np.array_equal(offset, np.cumsum(values) - values)
-    return values if whole else None
+def values_of(index: np.ndarray) -> int:
+    """Number of values that an index (P, 4) promises; rows without a table are negative and count nothing."""
+    n, d_x, d_y, _ = np.maximum(index.astype(np.int64), 0).T
+    return int((n * (d_x + d_y)).sum())
+
+
+def defect(rows: dict[str, np.ndarray], number: int, families: int) -> str | None:
+    """What keeps rows from being those that `pack` makes of ``number`` tables of ``families`` laws, or None."""
+    n, d_x, d_y, offset = rows["index"][:number].astype(np.int64).T
+    lengths = n * (d_x + d_y)
+    if min(n.min(), d_x.min(), d_y.min()) < 1 or not np.array_equal(offset, np.cumsum(lengths) - lengths):
+        return "its index does not lay tables end to end"
+    if len(rows["values"]) != lengths.sum() or not np.isfinite(rows["values"]).all():
+        return "values are missing or not finite"
+    truths = rows["mi"][:number], rows["stderr"][:number]
+    if not all(np.isfinite(row).all() and (row >= 0).all() for row in truths):
+        return "truths or their standard errors are missing, negative or not finite"
+    codes = rows["family"][:number]
+    return None if ((codes >= 0) & (codes < families)).all() else "its family codes are not in the manifest"

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,10 +32,9 @@ from zarr.errors import ZarrUserWarning
 from zarr.storage import FsspecStore, LocalStore
 
 from data_gen.errors import DataGenError, IncompleteStore
-from data_gen.shard import Table, pack, sizes, unpack
+from data_gen.manifest import CHUNK, Manifest
+from data_gen.shard import Table, defect, pack, unpack, values_of
 
-LAYOUT = 1  # raised whenever a reader of the old layout would misread the new one
-CHUNK = 65536  # values per inner chunk, 256 KiB: small enough to read a part, large enough to compress
 _SMALL = ("index", "stderr", "family")
 _ARRAYS = ("values", *_SMALL, "mi")  # in the order of writing
 _DAMAGE = (ValueError, RuntimeError)  # what zarr raises for a wrong checksum or length, or a block it cannot decode
@@ -58,10 +57,10 @@ class Store:
     Different shards may be written at the same time from different processes; one shard is written by one process.
     """
 
-    def __init__(self, uri: str, root: zarr.Group):
+    def __init__(self, uri: str, root: zarr.Group, manifest: Manifest):
         self.uri = uri
+        self.manifest = manifest
         self._root = root
-        self._manifest: dict[str, Any] = root.attrs.asdict()["manifest"]  # type: ignore[assignment]
 
     @staticmethod
     def exists(uri: str) -> bool:
@@ -73,54 +72,21 @@ class Store:
         return _root(uri, consolidated=False) is not None
 
     @classmethod
-    def create(
-        cls,
-        uri: str,
-        *,
-        config: Mapping[str, Any],
-        tables: Mapping[str, int],
-        shard_tables: int,
-        capacity: int,
-        families: Sequence[str],
-        versions: Mapping[str, str],
-    ) -> Store:
-        """Make an empty store.
-
-        Args:
-            uri: Local path or any fsspec URI.
-            config: What made the store, JSON values; a later run compares it with its own.
-            tables: Number of tables of every split.
-            shard_tables: Tables in a shard; the last shard of a split may have fewer.
-            capacity: Values that a shard can take, a multiple of `CHUNK`.
-            families: Names of the laws; their positions are the codes in the array ``family``.
-            versions: Versions of the libraries that decide the content.
+    def create(cls, uri: str, manifest: Manifest) -> Store:
+        """Make an empty store at a local path or any fsspec URI.
 
         Raises:
-            DataGenError: There is a store at ``uri`` already, or a shard would be too large.
+            DataGenError: There is a store already.
         """
         if cls.exists(uri):
-            raise DataGenError(f"There is a store at {uri} already; give another place or remove it.")
-        if capacity % CHUNK or not 0 < capacity < 2**31:
-            raise DataGenError(
-                f"A shard's capacity must be a multiple of {CHUNK} below 2**31 values; got {capacity} for "
-                f"{shard_tables} tables. Use fewer tables per shard."
-            )
+            raise DataGenError(f"there is a store at {uri} already; give another place or remove it")
         root = zarr.open_group(_storage(uri), mode="a", use_consolidated=False)
-        for split, number in tables.items():
+        for split in manifest.tables:
             group = root.require_group(split)
-            for name, options in _layout(-(-number // shard_tables), shard_tables, capacity).items():
+            for name, options in _layout(manifest.n_shards(split), manifest.shard_tables, manifest.capacity).items():
                 group.create_array(name, overwrite=True, compressors=_compressors(), **options)
-        manifest: dict[str, Any] = {
-            "layout": LAYOUT,
-            "config": dict(config),
-            "versions": dict(versions),
-            "tables": dict(tables),
-            "shard_tables": shard_tables,
-            "capacity": capacity,
-            "families": list(families),
-        }
-        root.attrs.put({"manifest": manifest, "complete": False})  # last: a store without a manifest is made anew
-        return cls(uri, root)
+        root.attrs.put({"manifest": manifest.to_json(), "complete": False})  # last: without it the store is made anew
+        return cls(uri, root, manifest)
 
     @classmethod
     def open(cls, uri: str, require_complete: bool = True) -> Store:
@@ -132,33 +98,18 @@ class Store:
         """
         root = _root(uri, consolidated=require_complete)
         if root is None:
-            raise DataGenError(f"There is no store at {uri}; `mist generate --out {uri}` makes one.")
-        store = cls(uri, root)
+            raise DataGenError(f"there is no store at {uri}; `mist generate --out {uri}` makes one")
+        store = cls(uri, root, _manifest(root))
         if require_complete and not store.complete:
             missing = [f"{split} {index}" for split, index in store.missing()]
             what = f"shards missing: {', '.join(missing[:8])}{' ...' * (len(missing) > 8)}" if missing else "no catalog"
-            raise IncompleteStore(f"The store {uri} is not complete ({what}). {_advice(uri)}")
+            raise IncompleteStore(f"the store {uri} is not complete ({what}). {_advice(uri)}")
         return store
 
     @property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Mapping[str, Any]:
         """The configuration that made the store."""
-        return self._manifest["config"]
-
-    @property
-    def versions(self) -> dict[str, str]:
-        """Versions of the libraries that decided the content."""
-        return self._manifest["versions"]
-
-    @property
-    def families(self) -> list[str]:
-        """Names of the laws, in the order of their codes."""
-        return self._manifest["families"]
-
-    @property
-    def capacity(self) -> int:
-        """Values that a shard can take."""
-        return self._manifest["capacity"]
+        return self.manifest.config
 
     @property
     def complete(self) -> bool:
@@ -168,7 +119,7 @@ class Store:
     @property
     def splits(self) -> dict[str, int]:
         """Number of shards of every split."""
-        return {split: -(-tables // self._places) for split, tables in self._manifest["tables"].items()}
+        return {split: self.manifest.n_shards(split) for split in self.manifest.tables}
 
     def n_tables(self, split: str, index: int | None = None) -> int:
         """Number of tables of a split, or of one shard of it.
@@ -176,14 +127,7 @@ class Store:
         Raises:
             DataGenError: There is no such split or shard.
         """
-        tables = self._manifest["tables"]
-        if split not in tables:
-            raise DataGenError(f"The store {self.uri} has no split {split!r}; it has {', '.join(tables)}.")
-        if index is None:
-            return tables[split]
-        if not 0 <= index < self.splits[split]:
-            raise DataGenError(f"Split {split} of {self.uri} has shards 0 to {self.splits[split] - 1}; got {index}.")
-        return min(self._places, tables[split] - index * self._places)
+        return self.manifest.n_tables(split, index)
 
     def catalog(self, split: str) -> Catalog:
         """Sizes, truth and family of every table of a finished store, without reading its values.
@@ -194,16 +138,15 @@ class Store:
         try:
             rows = np.asarray(self._array(split, "catalog")[:])
         except (KeyError, *_DAMAGE) as error:
-            raise IncompleteStore(f"The catalog of {split} in {self.uri} is damaged. {_advice(self.uri)}") from error
+            raise IncompleteStore(f"the catalog of {split} in {self.uri} is damaged. {_advice(self.uri)}") from error
         if rows.shape != (self.n_tables(split), 5) or not np.isfinite(rows).all():
-            raise IncompleteStore(f"The catalog of {split} in {self.uri} has holes. {_advice(self.uri)}")
+            raise IncompleteStore(f"the catalog of {split} in {self.uri} has holes. {_advice(self.uri)}")
         n, d_x, d_y, family = rows[:, [0, 1, 2, 4]].astype(np.int64).T
-        return Catalog(n=n, d_x=d_x, d_y=d_y, mi_nats=rows[:, 3], family=np.array(self.families)[family])
+        return Catalog(n=n, d_x=d_x, d_y=d_y, mi_nats=rows[:, 3], family=np.array(self.manifest.families)[family])
 
     def missing(self) -> list[tuple[str, int]]:
         """The shards, as (split, index), that have no commit mark."""
-        shards = [(split, index) for split, number in self.splits.items() for index in range(number)]
-        return [shard for shard in shards if not self.is_written(*shard)]
+        return [shard for shard in self.manifest.shards if not self.is_written(*shard)]
 
     def is_written(self, split: str, index: int) -> bool:
         """Whether a shard bears its commit mark: as many finite truths as it has tables, and no more."""
@@ -212,7 +155,7 @@ class Store:
             mi_nats = np.asarray(self._array(split, "mi")[index])
         except _DAMAGE:
             return False
-        return bool(np.array_equal(np.isfinite(mi_nats), np.arange(self._places) < wanted))
+        return bool(np.array_equal(np.isfinite(mi_nats), np.arange(self.manifest.shard_tables) < wanted))
 
     def write_shard(self, split: str, index: int, tables: Sequence[Table]) -> None:
         """Write one whole shard in place of what is there, the commit mark last.
@@ -220,14 +163,14 @@ class Store:
         Raises:
             DataGenError: The number of tables is not the shard's, or their values are not finite or do not fit.
         """
-        wanted = self.n_tables(split, index)
-        if len(tables) != wanted:
-            raise DataGenError(f"Shard {split} {index} has {wanted} tables; got {len(tables)}.")
-        rows = pack(tables, self.families, self._places)
-        if rows["values"].size > self.capacity:
-            raise DataGenError(f"Shard {split} {index} has room for {self.capacity} values; got {rows['values'].size}.")
-        if not all(np.isfinite(row).all() for row in (rows["values"], rows["mi"][:wanted], rows["stderr"][:wanted])):
-            raise DataGenError(f"Shard {split} {index} has values, truths or standard errors that are not finite.")
+        number = self.n_tables(split, index)
+        if len(tables) != number:
+            raise DataGenError(f"shard {split} {index} has {number} tables; got {len(tables)}")
+        rows = pack(tables, self.manifest.families, self.manifest.shard_tables)
+        if (size := rows["values"].size) > self.manifest.capacity:
+            raise DataGenError(f"shard {split} {index} has room for {self.manifest.capacity} values; got {size}")
+        if (what := defect(rows, number, len(self.manifest.families))) is not None:
+            raise DataGenError(f"shard {split} {index} cannot be stored: {what}")
         for name in reversed(_ARRAYS):  # mi first: from here on the shard counts as missing
             _erase(self._array(split, name), index)
         for name in _ARRAYS:
@@ -239,24 +182,18 @@ class Store:
         Raises:
             IncompleteStore: The shard was never written whole, or has been damaged since.
         """
-        wanted = self.n_tables(split, index)
         if not self.is_written(split, index):
             raise self._broken(split, index, "missing or only half written")
         try:
             rows = {name: np.asarray(self._array(split, name)[index]) for name in (*_SMALL, "mi")}
-            lengths = sizes(rows["index"][:wanted])
-            if lengths is None:
-                raise self._broken(split, index, "damaged: its index is not one")
-            rows["values"] = np.asarray(self._array(split, "values")[index, : lengths.sum()])
+            size = values_of(rows["index"])
+            rows["values"] = np.asarray(self._array(split, "values")[index, :size])
         except _DAMAGE as error:
-            if isinstance(error, IncompleteStore):
-                raise
-            raise self._broken(split, index, f"damaged: {error}") from error
-        if not (np.isfinite(rows["values"]).all() and np.isfinite(rows["stderr"][:wanted]).all()):
-            raise self._broken(split, index, "damaged: values are missing")
-        if not ((rows["family"][:wanted] >= 0) & (rows["family"][:wanted] < len(self.families))).all():
-            raise self._broken(split, index, "damaged: its family codes are not any")
-        return unpack(rows, self.families, wanted)
+            raise self._broken(split, index, f"damaged ({error})") from error
+        number = self.n_tables(split, index)
+        if (what := defect(rows, number, len(self.manifest.families))) is not None:
+            raise self._broken(split, index, f"damaged ({what})")
+        return unpack(rows, self.manifest.families, number)
 
     def grow(self, config: Mapping[str, Any], tables: Mapping[str, int]) -> None:
         """Make room for more tables in every split; shards that were whole keep their bytes.
@@ -270,9 +207,9 @@ class Store:
         for split, number in tables.items():
             for name in _ARRAYS:
                 array = self._array(split, name)
-                array.resize((-(-number // self._places), *array.shape[1:]))
-        self._manifest = {**self._manifest, "config": dict(config), "tables": dict(tables)}
-        self._root.attrs["manifest"] = self._manifest
+                array.resize((-(-number // self.manifest.shard_tables), *array.shape[1:]))
+        self.manifest = replace(self.manifest, config=dict(config), tables=dict(tables))
+        self._root.attrs["manifest"] = self.manifest.to_json()
 
     def finish(self) -> None:
         """Write the catalogs, consolidate the metadata and declare the store complete.
@@ -297,23 +234,30 @@ class Store:
             self._root = zarr.consolidate_metadata(storage)
         self._root.attrs["complete"] = True
 
-    @property
-    def _places(self) -> int:
-        return self._manifest["shard_tables"]
-
     def _array(self, split: str, name: str) -> zarr.Array:
         array = self._root[f"{split}/{name}"]
         assert isinstance(array, zarr.Array)
         return array
 
     def _catalog_rows(self, split: str) -> np.ndarray:
-        """Rows of the catalog, (T, 5)."""
-        index, mi_nats, family = (np.asarray(self._array(split, name)[:]) for name in ("index", "mi", "family"))
-        table = np.column_stack([index.reshape(-1, 4)[:, :3], mi_nats.ravel(), family.ravel()])
-        return table[: self.n_tables(split)]
+        """Rows of the catalog, (T, 5).
+
+        Raises:
+            IncompleteStore: Some entry of the small arrays is missing or damaged.
+        """
+        try:
+            index, mi_nats, family = (np.asarray(self._array(split, name)[:]) for name in ("index", "mi", "family"))
+        except _DAMAGE as error:
+            raise IncompleteStore(
+                f"a shard of {split} in {self.uri} is damaged ({error}). {_advice(self.uri)}"
+            ) from error
+        rows = np.column_stack([index.reshape(-1, 4)[:, :3], mi_nats.ravel(), family.ravel()])[: self.n_tables(split)]
+        if not (np.isfinite(rows).all() and (rows >= 0).all()):
+            raise IncompleteStore(f"a shard of {split} in {self.uri} is damaged (no index). {_advice(self.uri)}")
+        return rows
 
     def _broken(self, split: str, index: int, what: str) -> IncompleteStore:
-        return IncompleteStore(f"Shard {split} {index} of {self.uri} is {what}. {_advice(self.uri)}")
+        return IncompleteStore(f"shard {split} {index} of {self.uri} is {what}. {_advice(self.uri)}")
 
 
 def _advice(uri: str) -> str:
@@ -345,23 +289,22 @@ def _storage(uri: str) -> zarr.abc.store.Store:
 
 
 def _root(uri: str, consolidated: bool) -> zarr.Group | None:
-    """The root group of a store that has a manifest of this layout, or None where there is none.
+    """The root group of a store, or None where there is none or its making was interrupted.
 
     Raises:
-        DataGenError: The metadata are damaged or of another layout.
+        DataGenError: The metadata are damaged.
     """
     try:
         root = zarr.open_group(_storage(uri), mode="r+", use_consolidated=None if consolidated else False)
-        manifest: Any = root.attrs.get("manifest")
+        return root if "manifest" in root.attrs else None
     except FileNotFoundError:
         return None
     except (KeyError, TypeError, *_DAMAGE) as error:
-        raise DataGenError(f"The metadata of the store {uri} are damaged ({error}); make it anew elsewhere.") from error
-    if manifest is not None and manifest.get("layout") != LAYOUT:
-        raise DataGenError(
-            f"The store {uri} has layout {manifest.get('layout')}; this version reads {LAYOUT}. Generate it anew."
-        )
-    return root if manifest is not None else None
+        raise DataGenError(f"the metadata of {uri} are damaged ({error}); remove it and generate it again") from error
+
+
+def _manifest(root: zarr.Group) -> Manifest:
+    return Manifest.from_json(root.attrs.asdict()["manifest"])  # type: ignore[arg-type]
 
 
 def _erase(array: zarr.Array, index: int) -> None:
