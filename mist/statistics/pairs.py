@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mist.copula import Scores
 from mist.statistics.canonical import correlation, nats
-from mist.statistics.neighbours import NEIGHBOURS, ksg
+from mist.statistics.neighbours import MIDDLE, NEIGHBOURS, ksg
 
 FREQUENCIES = 6
 MATCHES = 12  # matched pairs that become tokens
@@ -88,7 +88,7 @@ def matched_pairs(x: Scores, y: Scores) -> Pairs:
     ]
     tokens = torch.cat([torch.stack(features, -1), knn, knn_mask.unsqueeze(-1)], dim=-1)
     strength = (nats(spectrum).sum(-1) - noise / 2).clamp_min(0.0)
-    best = torch.where(knn_mask > 0, knn[..., 1].clamp_min(0.0), torch.maximum(strength, nats(straight) - 0.5 / n))
+    best = torch.where(knn_mask > 0, knn[..., MIDDLE].clamp_min(0.0), torch.maximum(strength, nats(straight) - 0.5 / n))
     total = excess.sum((1, 2))
     totals = torch.stack(
         [
@@ -141,16 +141,16 @@ def _rival(energy: Tensor, i: Tensor, j: Tensor) -> Tensor:
 
 
 def _neighbours(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """kNN estimates of the strongest matches at n and at n/2 rows, (B, M, 8), and which matches have one, (B, M)."""
+    """Neighbour estimates of the strongest matches at n and at n/2 rows, (B, M, 6), and which matches have one, (B, M)."""
     batch, n, matched = u.shape
-    rows = min(n, KNN_ROWS)
-    found = np.zeros((batch, matched, 2 * len(NEIGHBOURS)))
+    rows, strongest = min(n, KNN_ROWS), min(matched, KNN_MATCHES)
+    width = len(NEIGHBOURS)
+    s, t = (part[..., :strongest].detach().cpu().numpy().transpose(0, 2, 1) for part in (u, v))  # (B, S, N)
+    found = np.zeros((batch, matched, 2 * width))
+    for part, count in enumerate((rows, rows // 2)):
+        left, right = (side[..., :count].reshape(batch * strongest, count, 1) for side in (s, t))
+        estimates = ksg(left, right).nats.reshape(batch, strongest, width)
+        found[:, :strongest, part * width : (part + 1) * width] = estimates
     mask = torch.zeros(batch, matched, dtype=torch.float64)
-    mask[:, :KNN_MATCHES] = 1.0
-    s, t = u.detach().cpu().numpy(), v.detach().cpu().numpy()
-    for b in range(batch):
-        for m in range(min(matched, KNN_MATCHES)):
-            for part, count in enumerate((rows, rows // 2)):
-                estimate = ksg(s[b, :count, m : m + 1], t[b, :count, m : m + 1])
-                found[b, m, part * len(NEIGHBOURS) : (part + 1) * len(NEIGHBOURS)] = estimate.nats
+    mask[:, :strongest] = 1.0
     return torch.from_numpy(found), mask

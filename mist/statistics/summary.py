@@ -13,7 +13,7 @@ from mist.batch import Batch
 from mist.copula import Scores, content_order, normal_scores, smooth_scores
 from mist.statistics import canonical, features, pairs
 from mist.statistics.canonical import Directions, correlation, fix_signs, kurtosis, nats
-from mist.statistics.neighbours import NEIGHBOURS, Neighbours, ksg
+from mist.statistics.neighbours import MIDDLE, NEIGHBOURS, Neighbours, ksg, ksg_leading
 
 LEADING = 3  # canonical pairs that kNN and random features look at
 ALL_ROWS = 768  # rows for kNN over all columns; the whole sample in 1+1 dimensions up to TREE_ROWS
@@ -144,53 +144,53 @@ def _aligned(s: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _neighbour_sets(u: Scores, v: Scores, spectrum: _Spectrum) -> tuple[Tensor, Tensor, Tensor]:
-    """kNN tokens (B, 5, F), and each token row's own contribution over all columns and along the first pair."""
+    """Neighbour tokens (B, 5, F), and each token row's own contribution over all columns and along the first pair."""
     n, d_x, d_y = spectrum.n, spectrum.d_x, spectrum.d_y
     small = d_x == 1 and d_y == 1
-    rows_all, half = min(n, TREE_ROWS if small else ALL_ROWS), n // 2
-    names = ["normal_x", "normal_y", "s", "t", "half_s", "half_t", "radius_s", "radius_t"]
-    arrays = (u.normal, v.normal, spectrum.s, spectrum.t, spectrum.half_s, spectrum.half_t)
-    arrays += (spectrum.radius_s, spectrum.radius_t)
-    views = dict(zip(names, (array.detach().cpu().numpy() for array in arrays), strict=True))
-    tokens, locals_all, locals_lead = [], [], []
-    for b in range(len(u.normal)):
-        table = {name: array[b] for name, array in views.items()}
-        whole = ksg(table["normal_x"][:rows_all], table["normal_y"][:rows_all])
-        part = ksg(table["normal_x"][: rows_all // 2], table["normal_y"][: rows_all // 2])
-        found = [(whole, part, float(np.log(rows_all)))]
-        lead = whole
-        for count in range(1, LEADING + 1):
-            if count > min(d_x, d_y) or small:
-                found.append((whole, part, float(np.log(rows_all))))  # the leading pairs are all there is
-                continue
-            rows = min(n, TREE_ROWS if count == 1 else LEADING_ROWS)
-            fitted = ksg(table["s"][:rows, :count], table["t"][:rows, :count])
-            held = ksg(table["half_s"][: min(half, rows), :count], table["half_t"][: min(half, rows), :count])
-            found.append((fitted, held, float(np.log(rows))))
-            lead = fitted if count == 1 else lead
-        rows = min(n, pairs.KNN_ROWS)
-        norms = ksg(table["radius_s"][:rows], table["radius_t"][:rows])
-        norms_half = ksg(table["radius_s"][: rows // 2], table["radius_t"][: rows // 2])
-        found.append((norms, norms_half, float(np.log(rows))))
-        tokens.append(np.stack([_neighbour_token(k, *entry) for k, entry in enumerate(found)]))
-        locals_all.append(_local(whole, n))
-        locals_lead.append(_local(lead, n))
-    return tuple(torch.from_numpy(np.stack(part)) for part in (tokens, locals_all, locals_lead))
+    most = min(LEADING, d_x, d_y)
+    rows = min(n, TREE_ROWS if small else ALL_ROWS)
+    x, y = _arrays(u.normal, v.normal)
+    s, t = _arrays(spectrum.s[..., :most], spectrum.t[..., :most])
+    half_s, half_t = _arrays(spectrum.half_s[..., :most], spectrum.half_t[..., :most])
+    radius_s, radius_t = _arrays(spectrum.radius_s, spectrum.radius_t)
+    everything = (ksg(x[:, :rows], y[:, :rows]), ksg(x[:, : rows // 2], y[:, : rows // 2]), rows)
+    sets, lead = [everything], everything[0]
+    if not small:
+        whole, held = min(n, TREE_ROWS), min(n // 2, TREE_ROWS)
+        lead = ksg(s[:, :whole, :1], t[:, :whole, :1])
+        sets.append((lead, ksg(half_s[:, :held, :1], half_t[:, :held, :1]), whole))
+    if most > 1:
+        whole, held = min(n, LEADING_ROWS), min(n // 2, LEADING_ROWS)
+        fitted = ksg_leading(s[:, :whole], t[:, :whole], most)
+        tested = ksg_leading(half_s[:, :held], half_t[:, :held], most)
+        sets += [(*pair, whole) for pair in zip(fitted, tested, strict=True)]
+    sets += [sets[-1]] * (1 + LEADING - len(sets))  # fewer columns: the largest set stands in
+    whole = min(n, pairs.KNN_ROWS)
+    norms = ksg(radius_s[:, :whole], radius_t[:, :whole])
+    sets.append((norms, ksg(radius_s[:, : whole // 2], radius_t[:, : whole // 2]), whole))
+    tokens = np.stack([_neighbour_token(kind, *entry) for kind, entry in enumerate(sets)], axis=1)
+    locals_ = (torch.from_numpy(part.local[:, :TOKEN_ROWS]) for part in (everything[0], lead))
+    return torch.from_numpy(tokens), *locals_
 
 
-def _neighbour_token(kind: int, whole: Neighbours, part: Neighbours, log_rows: float) -> np.ndarray:
-    """Estimates at all rows and at half, their trend, their spread over rows, and which set this is."""
-    slope = whole.nats[1] - part.nats[1]
-    deviation = np.std(whole.local) / np.sqrt(len(whole.local))
-    kinds = np.eye(NEIGHBOUR_SETS)[kind]
-    return np.concatenate(
-        [whole.nats, part.nats, [slope, deviation, whole.nats[0] - whole.nats[3], log_rows - 5.0], kinds]
+def _arrays(*parts: Tensor) -> tuple[np.ndarray, ...]:
+    return tuple(part.detach().cpu().numpy() for part in parts)
+
+
+def _neighbour_token(kind: int, whole: Neighbours, part: Neighbours, rows: int) -> np.ndarray:
+    """Estimates at all rows and at half, their trend, their spread over rows, and which set this is, (B, F)."""
+    batch = len(whole.nats)
+    further = np.stack(
+        [
+            whole.nats[:, MIDDLE] - part.nats[:, MIDDLE],
+            whole.local.std(axis=1) / np.sqrt(rows),
+            whole.nats[:, 0] - whole.nats[:, -1],
+            np.full(batch, np.log(rows) - 5.0),
+        ],
+        axis=1,
     )
-
-
-def _local(estimate: Neighbours, n: int) -> np.ndarray:
-    count = min(n, TOKEN_ROWS)
-    return estimate.local[:count]
+    kinds = np.broadcast_to(np.eye(NEIGHBOUR_SETS)[kind], (batch, NEIGHBOUR_SETS))
+    return np.concatenate([whole.nats, part.nats, further, kinds], axis=1)
 
 
 def _wave_tokens(u: Scores, v: Scores, spectrum: _Spectrum, matched: pairs.Pairs) -> Tensor:
@@ -284,10 +284,8 @@ def _row_tokens(u: Scores, v: Scores, spectrum: _Spectrum, all_local: Tensor, le
             parts += [torch.zeros_like(s[:, :count, 0])] * 3
     log_s = torch.log(spectrum.radius_s[:, :count, 0] / spectrum.d_x + 1e-6)
     log_t = torch.log(spectrum.radius_t[:, :count, 0] / spectrum.d_y + 1e-6)
-    fewest = all_local.shape[1]
-    pad = torch.zeros(len(s), count - fewest, dtype=torch.float64)
     parts += [log_s + log_t, (log_s - log_t).abs(), log_s * log_t]
-    parts += [torch.cat([all_local, pad], 1), torch.cat([lead_local, pad], 1)]
+    parts += [all_local, lead_local]
     return torch.stack(parts, dim=-1)
 
 
@@ -297,7 +295,7 @@ def _anchors(spectrum, matched: pairs.Pairs, near: Tensor, waves: Tensor, n: int
     held = nats(spectrum.held_out[0].clamp_min(0.0))
     held_cautious = nats(spectrum.held_out[1].clamp_min(0.0))
     gaussian = fitted.sum(1) - _gaussian_bias(n, d_x, d_y)
-    k3 = near[:, :, 1].detach()
+    k3 = near[:, :, MIDDLE].detach()
     radial = k3[:, 4].clamp_min(0.0)
     beyond = [held_cautious[:, count:].sum(1) for count in (1, 2, 3)]
     total_waves = waves[:, :, features.SPECTRUM * 4 + 1]

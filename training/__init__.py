@@ -1,0 +1,1 @@
+"""Training of the network on a meta-dataset: batches, the loop, its log, and calibration."""

@@ -1,0 +1,61 @@
+"""The model card of a run: what it was trained on and how that went, from the run's own files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from data_gen.store import Catalog, Store
+from mist.prepare import Limits
+
+
+def training_card(
+    record: dict[str, Any], store: Store, catalog: Catalog, rows: list[dict[str, float]], limits: Limits
+) -> str:
+    """Markdown card of a trained network.
+
+    Args:
+        record: The run's configuration.
+        store: The meta-dataset.
+        catalog: Sizes and truths of its training split.
+        rows: Rows of metrics.jsonl.
+        limits: Trained ranges.
+    """
+    families, counts = np.unique(catalog.family, return_counts=True)
+    shares = "\n".join(f"| {family} | {count} |" for family, count in zip(families, counts, strict=True))
+    parts = (0.0, 0.1, 0.5, 0.9, 1.0)
+    ranges = ", ".join(
+        f"{part:.0%}: {value:.3g}" for part, value in zip(parts, np.quantile(catalog.mi_nats, parts), strict=True)
+    )
+    schedule = record["schedule"]
+    last = rows[-1] if rows else {}
+    measured = "\n".join(f"| {key} | {value:.4f} |" for key, value in last.items() if "/" in key)
+    seconds = last.get("seconds", 0.0)
+    return f"""# Model card
+
+Quantiles of the mutual information I(X; Y) in nats from a sample of (x, y).
+
+## Trained range
+
+n from {limits.n_min} to {limits.n_max} rows; 1 to {limits.d_max} columns per side; continuous columns, independent rows.
+
+## Training data
+
+Preset `{store.config.get("preset")}`, seed {store.config.get("seed")}: {len(catalog.n)} tables. True MI in nats, quantiles: {ranges}.
+
+| family | tables |
+|---|---|
+{shares}
+
+## Training
+
+{schedule["steps"]} steps of {schedule["batch"]} tables, {seconds / 60:.0f} minutes in the last session of the loop, seed {record["seed"]}.
+Loss: pinball on MI plus pinball on asinh(4 MI) / 4. The running mean of the weights is kept.
+
+## At the last step, before calibration
+
+| measure | value |
+|---|---|
+{measured}
+"""

@@ -1,0 +1,244 @@
+"""The training run, read top to bottom: tokens, state, resume?, step, validate, save, checkpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import distributed
+
+from data_gen.store import Store
+from mist.checkpoint import FOLDER, Checkpoint
+from mist.checkpoint import save as save_checkpoint
+from mist.network import Network
+from mist.prepare import Limits
+from training.card import training_card
+from training.config import Schedule, TrainConfig, TrainingError
+from training.loader import Loader
+from training.logbook import Logbook, read
+from training.measure import loss, predict, summary
+from training.schedule import learning_rate
+from training.state import State, saved_config, states
+from training.tokens import Labelled, TokenCache, token_folder
+
+GRADIENT_NORM = 1.0  # gradients are clipped to this length; guess
+SCALING_TABLES = 8192  # tables that set the input scaling
+# what may differ between a run and its resumption
+CIRCUMSTANCES = ("resume", "workers", "threads", "device", "wandb", "project", "monitor", "tokens", "out")
+
+
+def train(config: TrainConfig) -> str:
+    """Train a network and return the folder of its run, with the checkpoint in it.
+
+    Raises:
+        TrainingError: The folder holds a run of another configuration, or an unfinished one without `resume`.
+        data_gen.errors.IncompleteStore: The meta-dataset is not whole.
+    """
+    console = Console(stderr=True)
+    out, schedule, record = Path(config.out), config.schedule(), _record(config)
+    if (out / FOLDER).exists() and _same(out, record):
+        console.print(f"{out} is finished already; nothing to do. Give another --out to train again.")
+        return str(out)
+    rank, world, device = _place(config)
+    saved = _resumable(out, config, record)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "config.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+
+    sources = [(config.data, "train"), (config.data, "validation"), *((data, "validation") for data in config.monitor)]
+    caches = [TokenCache(data, split, token_folder(config.tokens, config.out, data)) for data, split in sources]
+    for cache in caches:
+        if rank == 0:
+            cache.fill(config.workers)
+    _barrier(world)
+    watched = {name: cache.read_all() for name, cache in zip(["validation", *_names(config)], caches[1:], strict=True)}
+    loader = Loader(caches[0], schedule.batch, config.seed, rank, world)
+
+    torch.manual_seed(config.seed)
+    network = Network(config.network)
+    network.fit_scaling(_sample(caches[0]).batch)
+    state = State.fresh(network.to(device), schedule.weight_decay)
+    if saved is not None:
+        state.restore(saved)
+        console.print(f"resuming {out} at step {state.step} of {schedule.steps}")
+
+    with _progress(console, rank) as progress, _logbook(out, config, record, state.step, rank) as logbook:
+        task = progress.add_task("training", total=schedule.steps, completed=state.step, note="")
+        started = perf_counter()
+        for tables in loader.batches(state.step):
+            if state.step >= schedule.steps:
+                break
+            value = _step(state, tables, schedule, device, world)
+            progress.update(task, advance=1, note=f"loss {value:.4f}")
+            due = state.step == schedule.steps
+            if rank == 0 and (state.step % schedule.validate_every == 0 or due):
+                metrics = _validate(state.average, watched)
+                rate = learning_rate(schedule, state.step - 1)
+                logbook.log(state.step, loss=value, rate=rate, seconds=perf_counter() - started, **metrics)
+                progress.console.print(_line(state.step, metrics))
+            if rank == 0 and (state.step % schedule.save_every == 0 or due):
+                state.save(out, record)
+    if rank == 0:
+        _finish(out, config, record, state)
+    _barrier(world)
+    return str(out)
+
+
+def _step(state: State, tables: Labelled, schedule: Schedule, device: torch.device, world: int) -> float:
+    """One optimizer step; returns the loss."""
+    state.network.train()
+    for group in state.optimizer.param_groups:
+        group["lr"] = learning_rate(schedule, state.step)
+    quantiles = state.network.leaky(tables.batch.to(device))  # (B, K)
+    value = loss(quantiles, tables.mi_nats.to(device))
+    state.optimizer.zero_grad(set_to_none=True)
+    value.backward()
+    learned = [weight for weight in state.network.parameters() if weight.grad is not None]
+    if world > 1:
+        for weight in learned:
+            distributed.all_reduce(weight.grad)
+            weight.grad /= world
+    torch.nn.utils.clip_grad_norm_(learned, GRADIENT_NORM, error_if_nonfinite=True)
+    state.optimizer.step()
+    state.step += 1
+    state.follow(schedule.average)
+    return float(value.detach())
+
+
+def _validate(network: Network, watched: dict[str, Labelled]) -> dict[str, float]:
+    metrics = {}
+    for name, tables in watched.items():
+        for key, value in summary(predict(network, tables), tables.mi_nats).items():
+            metrics[f"{name}/{key}"] = value
+    return metrics
+
+
+def _line(step: int, metrics: dict[str, float]) -> str:
+    names = dict.fromkeys(key.split("/")[0] for key in metrics)
+    parts = [
+        f"{name}: pinball {metrics[f'{name}/pinball']:.4f}, mae {metrics[f'{name}/mae']:.4f}, "
+        f"90 % covers {metrics[f'{name}/coverage90']:.3f}"
+        for name in names
+    ]
+    return f"step {step}  " + "  ".join(parts)
+
+
+def _finish(out: Path, config: TrainConfig, record: dict[str, Any], state: State) -> None:
+    store = Store.open(config.data)
+    catalog = store.catalog("train")
+    limits = Limits(int(catalog.n.min()), int(catalog.n.max()), int(max(catalog.d_x.max(), catalog.d_y.max())))
+    provenance = {"training": record, "data": store.config, "versions": _versions()}
+    average = state.average.cpu().eval()
+    card = training_card(record, store, catalog, read(out / "metrics.jsonl"), limits)
+    save_checkpoint(out / FOLDER, Checkpoint(average, None, limits, provenance, card))
+
+
+def _record(config: TrainConfig) -> dict[str, Any]:
+    """What decides the weights, as JSON values."""
+    given = {key: value for key, value in asdict(config).items() if key not in CIRCUMSTANCES}
+    return json.loads(json.dumps(given | {"schedule": asdict(config.schedule())}))
+
+
+def _same(out: Path, record: dict[str, Any]) -> bool:
+    kept = json.loads((out / "config.json").read_text()) if (out / "config.json").exists() else None
+    if kept != record:
+        raise TrainingError(
+            f"got a finished run of another configuration in {out} ({_difference(kept, record)}); give another --out"
+        )
+    return True
+
+
+def _resumable(out: Path, config: TrainConfig, record: dict[str, Any]) -> Path | None:
+    """The state to go on from, or None to start."""
+    found = states(out)
+    if not found:
+        return None
+    if not config.resume:
+        raise TrainingError(f"got an unfinished run in {out}; pass --resume to go on with it, or give another --out")
+    kept = saved_config(found[-1])
+    if kept != record:
+        raise TrainingError(
+            f"got a run of another configuration in {out} ({_difference(kept, record)}); "
+            "resume with the flags it was started with, or give another --out"
+        )
+    return found[-1]
+
+
+def _difference(kept: dict[str, Any] | None, record: dict[str, Any]) -> str:
+    if kept is None:
+        return "no config.json"
+    keys = [key for key in record if kept.get(key) != record[key]]
+    return ", ".join(f"{key}: {kept.get(key)} there, {record[key]} here" for key in keys)
+
+
+def _place(config: TrainConfig) -> tuple[int, int, torch.device]:
+    """Rank, number of processes (as torchrun sets them) and device."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    rank = int(os.environ.get("RANK", "0"))
+    cuda = config.device == "cuda" or (config.device == "auto" and torch.cuda.is_available())
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("got device cuda, but torch sees no GPU; pass --device cpu or auto")
+    if world > 1 and not distributed.is_initialized():
+        distributed.init_process_group("nccl" if cuda else "gloo")
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    return rank, world, torch.device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if cuda else "cpu")
+
+
+def _barrier(world: int) -> None:
+    if world > 1:
+        distributed.barrier()
+
+
+def _names(config: TrainConfig) -> list[str]:
+    return [Path(data).name or f"monitor{number}" for number, data in enumerate(config.monitor)]
+
+
+def _sample(cache: TokenCache) -> Labelled:
+    """Tables from the first shards, for the input scaling."""
+    parts, count = [], 0
+    for index in range(len(cache)):
+        parts.append(cache.read(index))
+        count += len(parts[-1])
+        if count >= SCALING_TABLES:
+            break
+    return Labelled.cat(parts)
+
+
+def _logbook(out: Path, config: TrainConfig, record: dict[str, Any], start: int, rank: int) -> Logbook:
+    mode = config.wandb if rank == 0 else "disabled"
+    folder = out if rank == 0 else out / f"rank{rank}"
+    folder.mkdir(exist_ok=True)
+    return Logbook(folder, record, mode, config.project, start)
+
+
+def _progress(console: Console, rank: int) -> Progress:
+    return Progress(
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=rank > 0,
+    )
+
+
+def _versions() -> dict[str, str]:
+    names = ("mist-mi", "torch", "numpy", "scipy")
+    found = {}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found | {"python": platform.python_version()}

@@ -1,0 +1,158 @@
+"""Meta-dataset shards -> statistics tokens, once, in parallel, kept on disk.
+
+Statistics cost ten times a training step, so every shard is turned into tokens one time. A cached shard carries a
+fingerprint of the store's configuration and of the code that makes tokens: another store or other statistics are never
+mistaken for it. Files are written beside and renamed, so none is ever half there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+import mist.copula
+import mist.prepare
+import mist.statistics
+from data_gen.store import Store
+from mist.batch import Batch
+
+ROWS = "tokens.rows"  # kept as float16: half of a cached table, and no row matters to its third digit
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Tokens of tables with their truth.
+
+    Attributes:
+        batch: B tables.
+        mi_nats: True mutual information, (B,) float32.
+        family: Position in the store's list of families, (B,) int64.
+    """
+
+    batch: Batch
+    mi_nats: Tensor
+    family: Tensor
+
+    def __len__(self) -> int:
+        return len(self.mi_nats)
+
+    def take(self, index: Tensor) -> Labelled:
+        """The tables at `index`, (B',) int64."""
+        return Labelled(self.batch.take(index), self.mi_nats[index], self.family[index])
+
+    @staticmethod
+    def cat(parts: Sequence[Labelled]) -> Labelled:
+        """Join along B."""
+        return Labelled(
+            Batch.cat([part.batch for part in parts]),
+            torch.cat([part.mi_nats for part in parts]),
+            torch.cat([part.family for part in parts]),
+        )
+
+
+@dataclass(frozen=True)
+class TokenCache:
+    """The tokens of one split of a meta-dataset.
+
+    Attributes:
+        data: The store's folder or URI.
+        split: Name of the split.
+        folder: Where cached shards lie.
+    """
+
+    data: str
+    split: str
+    folder: Path
+
+    def __len__(self) -> int:
+        """Number of shards."""
+        return Store.open(self.data).splits[self.split]
+
+    def fill(self, workers: int = 0, quiet: bool = False) -> None:
+        """Make every shard's tokens that are not there yet, in parallel processes, with progress and time left."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        mark = fingerprint(self.data)
+        missing = [index for index in range(len(self)) if not self._is_there(index, mark)]
+        if not missing:
+            return
+        workers = min(workers or os.cpu_count() or 1, len(missing))
+        columns = (TextColumn("tokens of {task.fields[split]}"), BarColumn(), MofNCompleteColumn())
+        with (
+            Progress(
+                *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True), disable=quiet
+            ) as progress,
+            ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _single_thread) as pool,
+        ):
+            task = progress.add_task("tokens", total=len(missing), split=self.split)
+            jobs = [pool.submit(_make, self, index, mark) for index in missing]
+            for job in as_completed(jobs):
+                job.result()
+                progress.advance(task)
+
+    def read(self, index: int) -> Labelled:
+        """Tokens of one shard; `fill` must have run."""
+        flat = load_file(self.path(index))
+        flat[ROWS] = flat[ROWS].float()
+        return Labelled(Batch.from_state(flat), flat["mi_nats"], flat["family"])
+
+    def read_all(self) -> Labelled:
+        """Tokens of the whole split."""
+        return Labelled.cat([self.read(index) for index in range(len(self))])
+
+    def path(self, index: int) -> Path:
+        """File of one shard."""
+        return self.folder / f"{self.split}-{index:05d}.safetensors"
+
+    def _is_there(self, index: int, mark: str) -> bool:
+        if not self.path(index).exists():
+            return False
+        with safe_open(self.path(index), "pt") as file:
+            return (file.metadata() or {}).get("fingerprint") == mark
+
+
+def token_folder(tokens: str | None, out: str, data: str) -> Path:
+    """Folder of the tokens of the meta-dataset `data`: inside `tokens`, or else inside the run's folder `out`."""
+    root = Path(tokens) if tokens else Path(out) / "tokens"
+    return root / hashlib.sha256(data.encode()).hexdigest()[:12]
+
+
+def fingerprint(data: str) -> str:
+    """A name for the tokens of a store: its configuration, and the source code that makes tokens."""
+    digest = hashlib.sha256(json.dumps(Store.open(data).config, sort_keys=True).encode())
+    sources = [Path(mist.copula.__file__), *sorted(Path(mist.statistics.__file__).parent.glob("*.py"))]
+    for source in sources:
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def _single_thread() -> None:
+    torch.set_num_threads(1)  # small matrices: more threads only wait for each other
+
+
+def _make(cache: TokenCache, index: int, mark: str) -> None:
+    store = Store.open(cache.data)
+    tables = store.read_shard(cache.split, index)
+    batch = mist.prepare.tabulate([(table.x, table.y) for table in tables])
+    flat = batch.state()
+    flat[ROWS] = flat[ROWS].half()
+    flat["mi_nats"] = torch.tensor(np.array([table.mi_nats for table in tables]), dtype=torch.float32)
+    codes = {name: code for code, name in enumerate(store.manifest.families)}
+    flat["family"] = torch.tensor([codes[table.family] for table in tables])
+    path = cache.path(index)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    save_file({name: part.contiguous() for name, part in flat.items()}, partial, {"fingerprint": mark})
+    os.replace(partial, path)
