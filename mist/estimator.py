@@ -189,9 +189,9 @@ class Estimator:
                 )
         table = check(x, y, self.checkpoint.limits)
         _check_smooth_size(table)
-        sides = [side.double().cpu().reshape(1, len(side), -1) for side in (x, y)]  # (1, n, d)
+        left, right = (side.double().cpu().reshape(1, len(side), -1) for side in (x, y))  # (1, n, d)
         with one_thread():
-            batch = summarise(*sides, differentiable=True)
+            batch = summarise(left, right, differentiable=True)
             leaky = self._network.leaky(batch.to(self.device))[0, MEDIAN]  # a gradient also where the median is 0
         return (leaky + (leaky.clamp_min(0.0) - leaky).detach()).to(x.device, x.dtype)
 

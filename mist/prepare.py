@@ -90,7 +90,7 @@ def tabulate(tables: Sequence[tuple[Array, Array]]) -> Batch:
     for index, (x, y) in enumerate(tables):
         groups.setdefault((x.shape[0], x.shape[1], y.shape[1]), []).append(index)
     with one_thread():
-        parts = [summarise(*(_stack(tables, members, side) for side in (0, 1))) for members in groups.values()]
+        parts = [summarise(_stack(tables, rows, 0), _stack(tables, rows, 1)) for rows in groups.values()]
     order = torch.tensor([index for members in groups.values() for index in members])
     return Batch.cat(parts).take(torch.argsort(order))
 
@@ -230,7 +230,8 @@ def _value_notices(sides: dict[str, _Side]) -> list[Notice]:
                 f"{_listed(tied)} in {rows} rows: ties get middle ranks, the model was trained on continuous data",
             )
         )
-    return notices + _copy_notices(sides, ranks) + _repeat_notices(sides, bool(tied))
+    continuous = len(constant) + len(tied) < sum(len(side.names) for side in sides.values())
+    return notices + _copy_notices(sides, ranks) + _repeat_notices(sides, continuous)
 
 
 def _copy_notices(sides: dict[str, _Side], ranks: dict[str, list[NDArray[np.int64]]]) -> list[Notice]:
@@ -252,12 +253,14 @@ def _copy_notices(sides: dict[str, _Side], ranks: dict[str, list[NDArray[np.int6
     return [Notice("copy", f"{text}, any figure is too small")]
 
 
-def _repeat_notices(sides: dict[str, _Side], tied: bool) -> list[Notice]:
-    """Rows that occur again: impossible in independent draws of continuous columns, normal in tied ones."""
+def _repeat_notices(sides: dict[str, _Side], continuous: bool) -> list[Notice]:
+    """Rows that occur again: impossible in independent draws once one column is continuous, normal otherwise."""
+    if not continuous:
+        return []
     joint = np.ascontiguousarray(np.concatenate([side.values for side in sides.values()], axis=1)) + 0.0
     rows = joint.view(np.dtype((np.void, joint.dtype.itemsize * joint.shape[1])))[:, 0]
     repeated = len(rows) - len(np.unique(rows))
-    if repeated == 0 or (tied and repeated < 0.1 * len(rows)):
+    if repeated == 0:
         return []
     text = f"{repeated} of {len(rows)} rows repeat an earlier one"
     return [Notice("repeated_rows", f"{text}: rows that are not independent draws make intervals too narrow")]

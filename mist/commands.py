@@ -1,0 +1,114 @@
+"""`mist estimate` and `mist matrix`: a CSV file in, answers out."""
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+from tyro.conf import Positional
+
+from mist.errors import InputError
+from mist.estimator import Estimate, load
+from mist.matrix import mi_matrix
+from mist.sheet import read_csv
+
+
+@dataclass(frozen=True)
+class EstimateConfig:
+    """Which columns, and how to answer.
+
+    Attributes:
+        file: CSV file with a header.
+        x: Columns of one side, separated by spaces.
+        y: Columns of the other side.
+        level: Nominal coverage of the interval.
+        units: Unit of the answer.
+        json: Print one JSON object instead of a line.
+        checkpoint: Folder of a trained model; the packaged one by default.
+        device: auto, cpu, cuda, cuda:1, ...
+        cautious: Wider intervals, fitted on laws that the model never saw.
+        allow_untrained_dimensions: Answer for more columns than the model was trained on.
+    """
+
+    file: Positional[str]
+    x: tuple[str, ...]
+    y: tuple[str, ...]
+    level: float = 0.9
+    units: Literal["nats", "bits"] = "nats"
+    json: bool = False
+    checkpoint: str | None = None
+    device: str = "auto"
+    cautious: bool = False
+    allow_untrained_dimensions: bool = False
+
+
+@dataclass(frozen=True)
+class MatrixConfig:
+    """Which columns, and where to write.
+
+    Attributes:
+        file: CSV file with a header.
+        out: What to write; the ending .html, .csv or .png says how.
+        columns: Columns to take, separated by spaces; every numeric one by default.
+        target: Column to hold all others against; all pairs by default.
+        level: Nominal coverage of the intervals.
+        units: Unit of the answers.
+        checkpoint: Folder of a trained model; the packaged one by default.
+        device: auto, cpu, cuda, cuda:1, ...
+    """
+
+    file: Positional[str]
+    out: str = "matrix.html"
+    columns: tuple[str, ...] = ()
+    target: str | None = None
+    level: float = 0.9
+    units: Literal["nats", "bits"] = "nats"
+    checkpoint: str | None = None
+    device: str = "auto"
+
+
+def estimate(config: EstimateConfig) -> None:
+    """Print the estimate; notices go to stderr, or into the JSON object."""
+    if not (config.x and config.y):
+        raise InputError("got no columns for --x or --y, wanted at least one for each, as in --x age bmi --y blood")
+    sheet = read_csv(config.file)
+    x, y = sheet.numbers(config.x), sheet.numbers(config.y)
+    model = load(config.checkpoint, config.device)
+    answer = model.estimate(x, y, config.level, config.cautious, config.allow_untrained_dimensions).to(config.units)
+    if config.json:
+        print(json.dumps(_record(config, answer)))
+        return
+    for notice in answer.notices:
+        print(f"note: {notice}", file=sys.stderr)
+    print(answer)
+
+
+def matrix(config: MatrixConfig) -> None:
+    """Write the matrix and print where."""
+    sheet = read_csv(config.file)
+    names = list(config.columns) or sheet.numeric_names()
+    left_out = [name for name in sheet.names if name not in names]
+    if left_out and not config.columns:
+        print(f"note: left out, not numeric: {', '.join(left_out)}", file=sys.stderr)
+    if config.target is not None and config.target not in names:
+        names.append(config.target)
+    frame = dict(zip(names, sheet.numbers(names).T, strict=True))
+    table = mi_matrix(frame, config.target, config.level, load(config.checkpoint, config.device)).to(config.units)
+    print(table.save(config.out))
+
+
+def _record(config: EstimateConfig, answer: Estimate) -> dict[str, object]:
+    low, high = answer.interval
+    return {
+        "x": config.x,
+        "y": config.y,
+        "mi": answer.mi,
+        "low": low,
+        "high": high,
+        "level": answer.level,
+        "mean": answer.mean,
+        "unit": answer.unit,
+        "n": answer.n,
+        "quantiles": dict(zip(map(str, answer.taus), answer.quantiles, strict=True)),
+        "notices": [{"code": notice.code, "text": notice.text} for notice in answer.notices],
+    }

@@ -1,0 +1,37 @@
+"""The permutation test has its level whatever the weights, and power where dependence is plain."""
+
+import numpy as np
+import pytest
+
+import mist
+from mist.independence import independence_test
+
+
+def test_p_values_are_valid_under_independence(estimator):
+    rng = np.random.default_rng(0)
+    tables = [(rng.normal(size=12), rng.normal(size=12)) for _ in range(100)]
+    p = np.array([independence_test(x, y, 19, seed, estimator).p_value for seed, (x, y) in enumerate(tables)])
+    assert p.min() >= 1 / 20
+    for level in (0.1, 0.5):
+        assert (p <= level).mean() <= level + 4 * (level * (1 - level) / len(p)) ** 0.5
+
+
+def test_shuffles_that_change_nothing_count(estimator):
+    x = np.arange(20.0)
+    assert independence_test(x, np.ones(20), 19, 0, estimator).p_value == 1.0
+
+
+def test_the_same_seed_gives_the_same_answer(estimator):
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=30), rng.normal(size=30)
+    result = independence_test(x, y, 9, 3, estimator)
+    assert independence_test(x, y, 9, 3, estimator) == result
+    assert result.permutations == 9
+    assert result.statistic == pytest.approx(estimator.estimate(x, y).mean, abs=1e-5)
+
+
+def test_errors_say_what_to_do(estimator):
+    with pytest.raises(mist.InputError, match="got permutations = 0"):
+        independence_test(np.arange(20), np.arange(20), 0, estimator=estimator)
+    with pytest.raises(mist.InputError, match="got 20 rows of x and 19 rows of y"):
+        independence_test(np.arange(20), np.arange(19), estimator=estimator)
