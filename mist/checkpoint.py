@@ -120,7 +120,7 @@ def locate(folder: Path) -> Path:
         CheckpointError: There is no checkpoint.
     """
     for candidate in (folder, folder / FOLDER):
-        if (candidate / CONFIG).is_file() or (candidate / SUMS).is_file():
+        if (candidate / WEIGHTS).is_file() or (candidate / SUMS).is_file():
             return candidate
     state = "a folder without a checkpoint" if folder.is_dir() else "a path that does not exist"
     raise CheckpointError(f"got {folder}, {state}; wanted a folder with {CONFIG} and {WEIGHTS}, as `mist train` makes")

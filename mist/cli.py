@@ -115,15 +115,16 @@ def _validate(flags: list[str]) -> None:
 
 
 def _train(flags: list[str]) -> None:
-    from training.loop import TrainConfig, train
+    from training.config import TrainConfig
+    from training.loop import train
 
-    train(_parse(TrainConfig, "train", flags))
+    print(train(_parse(TrainConfig, "train", flags)))
 
 
 def _calibrate(flags: list[str]) -> None:
     from training.calibrate import CalibrateConfig, calibrate
 
-    calibrate(_parse(CalibrateConfig, "calibrate", flags))
+    print(calibrate(_parse(CalibrateConfig, "calibrate", flags)))
 
 
 def _evaluate(flags: list[str]) -> None:
