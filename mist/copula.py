@@ -108,16 +108,27 @@ def _standardised(scores: Tensor) -> Tensor:
 def content_order(x: Scores, y: Scores) -> Tensor:
     """An order of rows that depends on what the rows contain, never on where they stand.
 
-    A row's key is a sum of one function over all its normal scores, so columns and sides may be exchanged. The sorted
-    rows are then mixed by a fixed pattern: their first m are a fair subsample and their two halves fair folds.
+    A row's key sums one function over all its normal scores, so columns and sides may be exchanged. Two rows with their
+    ranks exchanged, (a, b) and (b, a), would share a key; hence the difference of the sides enters too, with a sign
+    that the table as a whole decides. The sorted rows are then mixed by a fixed pattern: their first m are a fair
+    subsample and their two halves fair folds.
 
     Returns:
         Row numbers, (B, N) int64.
     """
-    scores = torch.cat([x.normal, y.normal], dim=-1).detach().cpu()
-    key = torch.sin(2.3 * scores + 0.7) + 0.37 * scores.square() * torch.sin(5.1 * scores)  # any generic function
-    key = key.sort(dim=-1).values.sum(dim=-1)  # summed in value order: the same bits whatever the columns' order
-    order = torch.from_numpy(np.argsort(key.numpy(), axis=1, kind="stable"))
+    left, right = _key(x.normal), _key(y.normal)  # (B, N)
+    both, between = left + right, left - right
+    sign = torch.where(
+        (both.square() * between).sum(1, keepdim=True) < 0, -1.0, 1.0
+    )  # turns when the sides are swapped
+    order = torch.from_numpy(np.argsort((both + 0.3 * sign * between).numpy(), axis=1, kind="stable"))
     n = order.shape[1]
     mixing = torch.from_numpy(np.random.default_rng(n).permutation(n))
     return order[:, mixing].to(x.normal.device)
+
+
+def _key(scores: Tensor) -> Tensor:
+    """A generic function of each row of one side, (B, N, D) -> (B, N), the same bits whatever the columns' order."""
+    scores = scores.detach().cpu()
+    wave = torch.sin(2.3 * scores + 0.7) + 0.37 * scores.square() * torch.sin(5.1 * scores)
+    return wave.sort(dim=-1).values.sum(dim=-1)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 COMPONENTS = 32  # leading canonical pairs that become tokens; sums run over all of them
-NOISE = 1e-6  # canonical correlations below this are rounding errors of eigh (the square root of its 1e-15 and room)
+NOISE = 1e-3  # directions of weaker correlations are left out: rounding decides where they point
 FLOOR = 1e-8  # smallest shrinkage: 9 nats per component stay visible
 
 
@@ -62,7 +62,7 @@ def directions(u: Tensor, v: Tensor, shrink_x: float, shrink_y: float) -> Direct
     else:
         right, rho = _left_vectors(cross.transpose(1, 2))
         left = _unit(cross @ right)
-    seen = (rho > NOISE).unsqueeze(1).to(u.dtype)  # null directions are made of rounding errors
+    seen = (rho > NOISE).unsqueeze(1).to(u.dtype)
     left, right = left * seen, right * seen
     return Directions(white_x @ left, white_y @ right, rho, white_x, white_y)
 

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+import torch
+
+from mist.batch import Batch
+from mist.network import Network, NetworkConfig
+from mist.prepare import tabulate
+from mist.quantiles import LEVELS
+
+
+@pytest.fixture(scope="module")
+def batch():
+    rng = np.random.default_rng(5)
+    sizes = [(20, 1, 1), (40, 3, 2), (90, 2, 6), (20, 1, 1), (30, 16, 16)]
+    return tabulate([(rng.normal(size=(n, d_x)), rng.normal(size=(n, d_y))) for n, d_x, d_y in sizes])
+
+
+@pytest.fixture(params=[True, False], ids=["rows", "statistics only"])
+def network(request):
+    torch.manual_seed(0)
+    network = Network(NetworkConfig(width=32, depth=2, heads=2, row_width=16, row_queries=2, rows=request.param))
+    for weight in network.parameters():  # far from the gentle start, where crossing would be easy
+        weight.data += 0.5 * torch.randn_like(weight) if weight.requires_grad else 0.0
+    return network.eval()
+
+
+def test_quantiles_never_cross_and_are_never_negative(network, batch):
+    quantiles = network(batch)
+    assert quantiles.shape == (len(batch), len(LEVELS))
+    assert (quantiles.diff(dim=1) >= 0).all()
+    assert (quantiles >= 0).all()
+
+
+def test_padding_changes_nothing(network, batch):
+    together = network(batch)
+    for index in range(len(batch)):
+        alone = network(batch.take(torch.tensor([index])))
+        torch.testing.assert_close(alone[0], together[index], atol=1e-5, rtol=1e-5)
+
+
+def test_order_of_tokens_changes_nothing(network, batch):
+    index = torch.tensor([4])
+    one = batch.take(index)
+    tokens = {name: group[:, torch.randperm(group.shape[1])] for name, group in one.tokens.items()}
+    two = Batch(tokens, one.masks, one.anchors, one.n, one.d_x, one.d_y)
+    torch.testing.assert_close(network(one), network(two), atol=1e-5, rtol=1e-5)
+
+
+def test_an_untrained_network_answers_near_its_anchors(batch):
+    torch.manual_seed(0)
+    network = Network(NetworkConfig())
+    network.fit_scaling(batch)
+    median = network(batch)[:, LEVELS.index(0.5)]
+    torch.testing.assert_close(median, batch.anchors.mean(1), atol=0.02, rtol=0.05)
+
+
+def test_scaling_centres_what_is_there_and_ignores_padding(batch):
+    network = Network(NetworkConfig())
+    network.fit_scaling(batch)
+    present = batch.tokens["spectrum"][batch.masks["spectrum"]]
+    torch.testing.assert_close(network.means["spectrum"].data, present.mean(0))
+
+
+def test_a_batch_survives_its_flat_state(batch):
+    again = Batch.from_state(batch.state())
+    assert again.tokens.keys() == batch.tokens.keys()
+    assert torch.equal(again.tokens["pairs"], batch.tokens["pairs"])
+    assert torch.equal(again.masks["rows"], batch.masks["rows"])

@@ -1,0 +1,159 @@
+"""Statistics against independent computations, and the laws of invariance."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import digamma
+
+from mist.statistics import ANCHORS, GROUPS, canonical, neighbours, pairs, summarise
+from mist.statistics.neighbours import NEIGHBOURS, ksg, ksg_leading
+from mist.statistics.summary import _gaussian_bias
+
+SHAPES = [(8, 1, 1), (16, 40, 3), (60, 1, 4), (300, 1, 1), (300, 2, 3), (400, 6, 6)]
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(11)
+
+
+def gaussian_table(rng, n, d_x, d_y, rho=0.6):
+    shared = min(d_x, d_y)
+    x, y = rng.normal(size=(n, d_x)), rng.normal(size=(n, d_y))
+    y[:, :shared] = rho * x[:, :shared] + np.sqrt(1 - rho**2) * y[:, :shared]
+    return x, y
+
+
+def tensors(x, y):
+    return torch.from_numpy(x)[None], torch.from_numpy(y)[None]
+
+
+def plain_ksg(s, t):
+    """KSG-1 by the book, one row and one k at a time."""
+    n = len(s)
+    d_s, d_t = (np.abs(side[:, None] - side[None]).max(-1) for side in (s, t))
+    joint = np.maximum(d_s, d_t) + np.diag(np.full(n, np.inf))
+    found = []
+    for k in NEIGHBOURS:
+        total = 0.0
+        for i in range(n):
+            radius = np.sort(joint[i])[k - 1]
+            total += digamma((d_s[i] < radius).sum()) + digamma((d_t[i] < radius).sum())
+        found.append(digamma(k) + digamma(n) - total / n)
+    return found
+
+
+@pytest.mark.parametrize(("n", "d_s", "d_t"), [(60, 1, 1), (300, 1, 1), (120, 2, 3), (9, 1, 1)])
+def test_ksg_agrees_with_the_book(rng, n, d_s, d_t):
+    s, t = gaussian_table(rng, n, d_s, d_t)
+    np.testing.assert_allclose(ksg(s[None], t[None]).nats[0], plain_ksg(s, t), atol=1e-6)
+
+
+def test_trees_and_blocks_agree_with_and_without_ties(rng):
+    x, y = gaussian_table(rng, 400, 1, 1)
+    for s, t in ((x, y), (np.round(x), np.round(y))):
+        tree = neighbours._on_tree(s[:, 0], t[:, 0])
+        block = neighbours._on_block(neighbours._maximum(s[None]), neighbours._maximum(t[None]))
+        np.testing.assert_allclose(tree.nats, block.nats, atol=1e-6)
+        np.testing.assert_allclose(tree.local, block.local, atol=1e-6)
+
+
+def test_leading_columns_share_distances_and_nothing_else(rng):
+    s, t = (rng.normal(size=(5, 200, 3)) for _ in range(2))
+    for count, shared in zip((2, 3), ksg_leading(s, t, 3), strict=True):
+        np.testing.assert_array_equal(shared.nats, ksg(s[..., :count], t[..., :count]).nats)
+
+
+def test_ties_give_the_plug_in_information_of_a_discrete_table(rng):
+    x = rng.integers(0, 3, size=(4000, 1)).astype(float)
+    y = np.where(rng.uniform(size=(4000, 1)) < 0.7, x, rng.integers(0, 3, size=(4000, 1)))
+    counts = np.histogram2d(x[:, 0], y[:, 0], bins=3)[0] / 4000
+    plug_in = (counts * np.log(counts / counts.sum(0) / counts.sum(1, keepdims=True))).sum()
+    np.testing.assert_allclose(ksg(x[None], y[None]).nats, plug_in, atol=0.005)
+
+
+def test_faithful_canonical_correlations_are_the_textbook_ones(rng):
+    x, y = gaussian_table(rng, 2000, 3, 4)
+    x, y = x - x.mean(0), y - y.mean(0)
+    q_x, q_y = np.linalg.qr(x)[0], np.linalg.qr(y)[0]
+    expected = np.linalg.svd(q_x.T @ q_y, compute_uv=False)
+    fitted = canonical.directions(*tensors(x, y), canonical.FLOOR, canonical.FLOOR)
+    np.testing.assert_allclose(fitted.rho[0].numpy(), expected, atol=1e-6)
+
+
+def test_directions_make_unit_variates_with_these_correlations(rng):
+    u, v = tensors(*gaussian_table(rng, 500, 5, 2))
+    fitted = canonical.directions(u, v, canonical.FLOOR, canonical.FLOOR)
+    s, t = u @ fitted.x, v @ fitted.y
+    torch.testing.assert_close((s * t).mean(1), fitted.rho, atol=1e-5, rtol=0)
+    torch.testing.assert_close(s.square().mean(1), torch.ones_like(fitted.rho), atol=1e-5, rtol=0)
+
+
+def test_gaussian_bias_is_the_mean_excess_at_independence(rng):
+    n, d_x, d_y = 60, 3, 4
+    x, y = (torch.from_numpy(rng.normal(size=(2000, n, d))) for d in (d_x, d_y))
+    x, y = x - x.mean(1, keepdim=True), y - y.mean(1, keepdim=True)
+    plug_in = canonical.nats(canonical.directions(x, y, 1e-9, 1e-9).rho).sum(1)
+    error = plug_in.std() / len(plug_in) ** 0.5
+    assert abs(plug_in.mean() - _gaussian_bias(n, d_x, d_y)) < 4 * error
+
+
+def test_matching_finds_the_pairs_whatever_their_shape(rng):
+    x = rng.normal(size=(500, 4))
+    y = np.stack([x[:, 2] ** 2, rng.normal(size=500), x[:, 0], np.cos(3 * x[:, 1])], axis=1)
+    y = y + 0.2 * rng.normal(size=y.shape)
+    batch = [torch.from_numpy(side)[None] for side in (x, y)]
+    from mist.copula import normal_scores
+
+    found = pairs.matched_pairs(*(normal_scores(side) for side in batch))
+    matches = set(zip(found.x[0].tolist(), found.y[0].tolist(), strict=True))
+    assert {(2, 0), (0, 2), (1, 3)} <= matches
+
+
+@pytest.mark.parametrize(("n", "d_x", "d_y"), SHAPES)
+def test_tokens_have_their_declared_sizes_and_are_finite(rng, n, d_x, d_y):
+    batch = summarise(*tensors(*gaussian_table(rng, n, d_x, d_y)))
+    assert {name: group.shape[2] for name, group in batch.tokens.items()} == GROUPS
+    assert batch.anchors.shape == (1, ANCHORS)
+    assert all(torch.isfinite(group).all() for group in batch.tokens.values())
+    assert (batch.anchors >= 0).all()
+
+
+@pytest.mark.parametrize(("n", "d_x", "d_y"), SHAPES)
+def test_tokens_do_not_see_order_sides_or_increasing_maps(rng, n, d_x, d_y):
+    x, y = gaussian_table(rng, n, d_x, d_y)
+    rows, columns_x, columns_y = rng.permutation(n), rng.permutation(d_x), rng.permutation(d_y)
+    one = summarise(*tensors(x, y))
+    two = summarise(*tensors(np.exp(y[rows][:, columns_y]), x[rows][:, columns_x] ** 3))
+    for name, group in one.tokens.items():
+        torch.testing.assert_close(group, two.tokens[name], atol=1e-5, rtol=0, msg=name)
+    torch.testing.assert_close(one.anchors, two.anchors, atol=1e-5, rtol=0)
+
+
+def test_a_batch_answers_as_its_tables_alone(rng):
+    x, y = rng.normal(size=(3, 150, 2)), rng.normal(size=(3, 150, 4))
+    together = summarise(torch.from_numpy(x), torch.from_numpy(y))
+    for index in range(3):
+        alone = summarise(*tensors(x[index], y[index]))
+        for name, group in alone.tokens.items():
+            torch.testing.assert_close(group[0], together.tokens[name][index], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("shape", [(50, 2, 2), (300, 1, 3)])
+def test_constants_and_ties_stay_finite(rng, shape):
+    n, d_x, d_y = shape
+    x, y = rng.integers(0, 2, size=(n, d_x)).astype(float), rng.normal(size=(n, d_y))
+    x[:, 0] = 7.0
+    y[:, 0] = np.round(y[:, 0])
+    batch = summarise(*tensors(x, y))
+    assert all(torch.isfinite(group).all() for group in batch.tokens.values())
+
+
+def test_soft_ranks_carry_a_gradient_that_points_towards_dependence(rng):
+    x, y = gaussian_table(rng, 200, 2, 2)
+    left, right = (side.requires_grad_() for side in tensors(x, y))
+    batch = summarise(left, right, differentiable=True)
+    batch.anchors[0, 0].backward()
+    assert torch.isfinite(left.grad).all()
+    moved = summarise(left.detach() + 0.05 * left.grad / left.grad.abs().max(), right.detach())
+    assert moved.anchors[0, 0] > summarise(left.detach(), right.detach()).anchors[0, 0]
