@@ -103,7 +103,7 @@ def _leaderboard(report: dict[str, Any]) -> Table:
     level = f"{report['config']['level']:g}"
     table = Table(title=f"{report['suite']['name']}: {report['suite']['tables']} tables, nats")
     table.add_column("", no_wrap=True)
-    for heading in ("MAE", "bias", f"coverage of {float(level):.0%}", "failed", "time"):
+    for heading in ("MAE", "bias", f"{float(level):.0%} covers", "failed", "time"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, section in report["estimators"].items():
         all_tables = section["overall"]

@@ -32,7 +32,8 @@ _STYLE: Any = {
     "svg.hashsalt": "mist",  # the same figures give the same bytes
 }
 _GROUPS = {"by_n": "samples n", "by_d": "columns of the larger side", "by_mi": "true MI (nats)"}
-_TICKS = (0, 0.1, 0.5, 1, 2, 5, 10, 20, 40)
+_TICKS = (0, 0.02, 0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 20, 40)
+_TICK_GAP = 0.09  # least distance between two ticks, as a share of the axis
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def plots(report: Report) -> dict[str, list[Plot]]:
 def _truth_against_estimate(report: Report, name: str) -> Plot:
     truth, estimate = np.array(report["estimators"][name]["points"]).reshape(-1, 2).T
     figure, axes = _canvas(3.4, 3.2)
-    axes.set_title(name)
+    failed = report["estimators"][name]["overall"]["failed"]
+    axes.set_title(name + (f", less {failed} failures" if failed else ""))
     if report["suite"]["mi_nats"][1] == 0:
         axes.hist(estimate, bins=30, color=_colour(report, name))
         axes.set(xlabel="estimate (nats); the truth is 0", ylabel="tables")
@@ -75,7 +77,7 @@ def _truth_against_estimate(report: Report, name: str) -> Plot:
     axes.scatter(
         truth, inside, s=9, color=_colour(report, name), alpha=0.5, linewidths=0, rasterized=True, clip_on=False
     )
-    ticks = [tick for tick in _TICKS if tick <= end]
+    ticks = _ticks(end)
     axes.set_xscale("function", functions=(_root, np.square))
     axes.set_yscale("function", functions=(_root, np.square))
     axes.set_xticks(ticks, map(str, ticks))
@@ -148,6 +150,15 @@ def _colour(report: Report, name: str) -> str:
         return _OURS
     others = [other for other in report["estimators"] if other != "ours"]
     return _OTHERS[others.index(name) % len(_OTHERS)]
+
+
+def _ticks(end: float) -> list[float]:
+    """Round numbers up to `end` that lie far enough apart on a square-root axis."""
+    kept: list[float] = []
+    for tick in _TICKS:
+        if tick <= end and (not kept or np.sqrt(tick) - np.sqrt(kept[-1]) >= _TICK_GAP * np.sqrt(end)):
+            kept.append(tick)
+    return kept
 
 
 def _root(values: np.ndarray) -> np.ndarray:
