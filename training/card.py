@@ -38,11 +38,12 @@ Quantiles of the mutual information I(X; Y) in nats from a sample of (x, y).
 
 ## Trained range
 
-n from {limits.n_min} to {limits.n_max} rows; 1 to {limits.d_max} columns per side; continuous columns, independent rows.
+n from {limits.n_min} to {limits.n_max} rows; 1 to {limits.d_max} columns per side; independent rows.
 
 ## Training data
 
-Preset `{store.config.get("preset")}`, seed {store.config.get("seed")}: {len(catalog.n)} tables. True MI in nats, quantiles: {ranges}.
+Preset `{store.config.get("preset")}`, seed {store.config.get("seed")}: {len(catalog.n)} tables.
+True MI in nats, quantiles: {ranges}.
 
 | family | tables |
 |---|---|
@@ -50,8 +51,8 @@ Preset `{store.config.get("preset")}`, seed {store.config.get("seed")}: {len(cat
 
 ## Training
 
-{schedule["steps"]} steps of {schedule["batch"]} tables, {seconds / 60:.0f} minutes in the last session of the loop, seed {record["seed"]}.
-Loss: pinball on MI plus pinball on asinh(4 MI) / 4. The running mean of the weights is kept.
+{schedule["steps"]} steps of {schedule["batch"]} tables, seed {record["seed"]}; {seconds / 60:.0f} minutes since the
+last resumption. Loss: pinball on MI plus pinball on asinh(4 MI) / 4. The running mean of the weights is kept.
 
 ## At the last step, before calibration
 

@@ -48,6 +48,8 @@ def train(config: TrainConfig) -> str:
     if (out / FOLDER).exists() and _same(out, record):
         console.print(f"{out} is finished already; nothing to do. Give another --out to train again.")
         return str(out)
+    for data in (config.data, *config.monitor):
+        Store.open(data)  # not whole: raises before anything is written
     rank, world, device = _place(config)
     saved = _resumable(out, config, record)
     out.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -85,8 +86,9 @@ class TokenCache:
     def fill(self, workers: int = 0, quiet: bool = False) -> None:
         """Make every shard's tokens that are not there yet, in parallel processes, with progress and time left."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        mark = fingerprint(self.data)
-        missing = [index for index in range(len(self)) if not self._is_there(index, mark)]
+        store = Store.open(self.data)
+        marks = {index: fingerprint(store, self.split, index) for index in range(len(self))}
+        missing = [index for index, mark in marks.items() if not self._is_there(index, mark)]
         if not missing:
             return
         workers = min(workers or os.cpu_count() or 1, len(missing))
@@ -98,7 +100,7 @@ class TokenCache:
             ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _single_thread) as pool,
         ):
             task = progress.add_task("tokens", total=len(missing), split=self.split)
-            jobs = [pool.submit(_make, self, index, mark) for index in missing]
+            jobs = [pool.submit(_make, self, index, marks[index]) for index in missing]
             for job in as_completed(jobs):
                 job.result()
                 progress.advance(task)
@@ -130,13 +132,22 @@ def token_folder(tokens: str | None, out: str, data: str) -> Path:
     return root / hashlib.sha256(data.encode()).hexdigest()[:12]
 
 
-def fingerprint(data: str) -> str:
-    """A name for the tokens of a store: its configuration, and the source code that makes tokens."""
-    digest = hashlib.sha256(json.dumps(Store.open(data).config, sort_keys=True).encode())
-    sources = [Path(mist.copula.__file__), *sorted(Path(mist.statistics.__file__).parent.glob("*.py"))]
-    for source in sources:
-        digest.update(source.read_bytes())
+def fingerprint(store: Store, split: str, index: int) -> str:
+    """A name for the tokens of a shard: what made its tables, and the source code that makes tokens.
+
+    The size of the store is no part of it: a store that has grown keeps the tokens of its old shards.
+    """
+    made_by = {key: value for key, value in store.config.items() if key != "tables"}
+    place = [split, index, store.n_tables(split, index)]
+    digest = hashlib.sha256(json.dumps([made_by, dict(store.manifest.versions), place], sort_keys=True).encode())
+    digest.update(_sources())
     return digest.hexdigest()
+
+
+@cache
+def _sources() -> bytes:
+    paths = [Path(mist.copula.__file__), *sorted(Path(mist.statistics.__file__).parent.glob("*.py"))]
+    return b"".join(path.read_bytes() for path in paths)
 
 
 def _single_thread() -> None:
