@@ -8,7 +8,9 @@ import numpy as np
 
 from data_gen.errors import DataGenError
 from data_gen.families.base import Family, Tails, log_uniform
+from data_gen.families.product import Product
 from data_gen.registry import FAMILIES, TRANSFORMS
+from data_gen.shares import FIRST_FAMILIES, MAPS, MIST_BASE, MIST_IMD, MIST_OOMD, MIST_TRAIN, WIDE_FAMILIES
 from data_gen.spec import Spec
 from data_gen.transforms.base import Transform
 from data_gen.transforms.noise_columns import NoiseColumns
@@ -109,7 +111,11 @@ class Prior:
             return self._draw_mist(rng, shape)
         noisy = rng.uniform() < self.noise_share
         d_x, d_y = (_core(rng, d, noisy) for d in (shape.d_x, shape.d_y))
-        family = FAMILIES.get(_choice(rng, self.families)).draw(rng, d_x, d_y, draw_nats(rng, shape.n))
+        name, aim = _choice(rng, self.families), draw_nats(rng, shape.n)
+        if name == Product.name:  # of this prior's families, so that those kept out stay unseen
+            family: Family = Product.draw_from(rng, d_x, d_y, aim, self.families)
+        else:
+            family = FAMILIES.get(name).draw(rng, d_x, d_y, aim)
         flows = rng.integers(2) if rng.uniform() < self.flow_share else None
         sides = ((d_x, shape.d_x), (d_y, shape.d_y))
         x_maps, y_maps = (self._draw_maps(rng, family, *d, flow=flows == side) for side, d in enumerate(sides))
@@ -204,53 +210,24 @@ class Preset:
     shard_tables: int = 256
 
 
-MAPS = {
-    "asinh": 0.8,
-    "half_cube": 0.8,
-    "cube": 0.3,
-    "exp": 0.5,
-    "normal_cdf": 0.8,
-    "wiggly_x": 0.5,
-    "wiggly_y": 0.5,
-    "mixed_pointwise": 0.8,
-    "rotation": 2.0,
-    "linear": 1.5,
-    "spiral": 0.8,
-    "swirl": 0.8,
-}
-MIST_BASE = (
-    ("gaussian_dense", "base"),
-    ("gaussian_sparse", "base"),
-    ("gaussian_lvm", "base"),
-    ("gaussian_two_pairs", "base"),
-    ("student_dense", "base"),
-    ("student_sparse", "base"),
-    ("student_two_pairs", "asinh"),
-    ("additive_noise", "wiggly"),
-)
-_FIRST_FAMILIES = {
-    "gaussian_dense": 0.06,
-    "gaussian_sparse": 0.07,
-    "gaussian_two_pairs": 0.03,
-    "gaussian_lvm": 0.06,
-    "gaussian_spectrum": 0.2,
-    "gaussian_weak": 0.06,
-    "student_dense": 0.03,
-    "student_sparse": 0.05,
-    "student_two_pairs": 0.02,
-    "student_lvm": 0.03,
-    "student_spectrum": 0.08,
-    "student_identity": 0.05,
-    "additive_noise": 0.12,
-    "independence": 0.14,
-}
-_FIRST = Prior(_FIRST_FAMILIES, MAPS, n=(16, 512), d=(1, 8), mist_share=0.0)
+_NARROW = Prior(FIRST_FAMILIES, MAPS, n=(16, 512), d=(1, 8), mist_share=0.0)
+_WIDE = Prior(WIDE_FAMILIES, MAPS, mist_laws=MIST_BASE)
+_NO_FAMILIES: dict[str, float] = {}
 PRESETS: dict[str, Preset] = {
-    "tiny": Preset(_FIRST, {"train": 4096, "validation": 512, "calibration": 1024, "test": 512}),
+    "tiny": Preset(_NARROW, {"train": 4096, "validation": 512, "calibration": 1024, "test": 512}),
     "small": Preset(
-        replace(_FIRST, n=(16, 2048), d=(1, 32), mist_share=0.25, mist_laws=MIST_BASE),
+        replace(_NARROW, n=(16, 2048), d=(1, 32), mist_share=0.25, mist_laws=MIST_BASE),
         {"train": 30_720, "validation": 1024, "calibration": 4096, "test": 1024},
     ),
+    "wide": Preset(_WIDE, {"train": 200_704, "validation": 4096, "calibration": 16_384, "test": 4096}, 512),
+    **{
+        name: Preset(Prior(_NO_FAMILIES, MAPS, mist_share=1.0, mist_laws=laws), tables, 512)
+        for name, laws, tables in (
+            ("mist-train", MIST_TRAIN, {"train": 100_352, "validation": 2048, "calibration": 8192, "test": 2048}),
+            ("mist-imd", MIST_IMD, {"test": 4096}),
+            ("mist-oomd", MIST_OOMD, {"test": 4096}),
+        )
+    },
 }
 
 

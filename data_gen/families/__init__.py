@@ -2,8 +2,17 @@
 
 from data_gen.families import (  # noqa: F401  (imported for their registrations)
     additive_noise,
+    copula,
+    discrete,
+    gamma_exponential,
     gaussian,
     gaussian_spectrum,
     independence,
+    mixture,
+    noisy_curve,
+    noisy_function,
+    noisy_scale,
+    product,
+    shells,
     student,
 )

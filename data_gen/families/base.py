@@ -1,6 +1,7 @@
 """What a family is: a joint law of two sides whose mutual information is known."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
@@ -87,3 +88,23 @@ def nats_of(correlations: np.ndarray | float) -> float:
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     """Draw a number whose logarithm is uniform."""
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def padded(rng: np.random.Generator, columns: np.ndarray, d: int) -> np.ndarray:
+    """Append independent standard normal columns to (n, k) until there are d of them, (n, d)."""
+    n, k = columns.shape
+    return np.concatenate([columns, rng.standard_normal((n, d - k))], axis=1) if k < d else columns
+
+
+def noise_for(nats: Callable[[float], float], aim: float, low: float, high: float, steps: int = 3) -> float:
+    """Find a noise scale within low..high whose MI comes near the aim.
+
+    Newton's method on log scale from the geometric middle with the slope that a Gaussian channel has,
+    d I / d log scale = -(1 - exp(-2 I)); a few steps are enough, for the aim is only a wish.
+    """
+    scale = float(np.sqrt(low * high))
+    for _ in range(steps):
+        now = nats(scale)
+        step = (now - aim) / max(-np.expm1(-2 * now), 0.02)
+        scale = float(np.clip(scale * np.exp(np.clip(step, -2.0, 2.0)), low, high))
+    return scale

@@ -1,0 +1,218 @@
+"""Functions of one to three columns seen through additive noise: y = f(x) + e."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+from scipy.special import ndtri
+
+from data_gen.errors import DataGenError
+from data_gen.families.base import Family, Tails, Truth, log_uniform, noise_for, padded
+from data_gen.quadrature import NOISES, channel_nats, lattice
+from data_gen.registry import FAMILIES
+
+_POINTS = 16_384  # of the inputs, for the truth; doubling moves it by less than 1e-3 nats (measured in the tests)
+_LOW, _HIGH = 0.02, 30.0  # noise scales relative to the range of f, which is about 1
+
+
+@dataclass(frozen=True)
+class NoisyFunction(Family, ABC):
+    """y = f(x) + scale e for one column of one side and `inputs` columns of the other; the rest is normal noise.
+
+    I = h(f(x) + scale e) - h(scale e), by quadrature (channel_nats).
+
+    Attributes:
+        inputs: Columns that f depends on, independent of each other.
+        normal_inputs: Inputs are normal with standard deviation 1/2; otherwise uniform on -1..1.
+        noise: normal or laplace.
+        scale: Standard deviation of normal noise, scale of Laplace noise.
+        shape: The parameter of the function: periods, steps or a power.
+        swapped: f takes columns of y and its value is in x.
+    """
+
+    tails: ClassVar[Tails] = "light"
+    most_inputs: ClassVar[int] = 1
+    inputs: int
+    normal_inputs: bool
+    noise: str
+    scale: float
+    shape: float
+    swapped: bool
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.inputs <= (self.d_y if self.swapped else self.d_x):
+            raise DataGenError(f"{self.name} needs 1 <= inputs <= columns of the input side, got {self.inputs}")
+        if self.scale <= 0 or self.noise not in NOISES:
+            raise DataGenError(f"{self.name} needs scale > 0 and a noise of {', '.join(NOISES)}; got {self}")
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, d_x: int, d_y: int, aim: float | None = None) -> Self:
+        """Draw the function and the noise; its scale is log-uniform on .03..3 or found for the MI aimed at."""
+        swapped = bool(rng.uniform() < 0.5)
+        inputs = int(rng.integers(1, min(cls.most_inputs, d_y if swapped else d_x) + 1))
+        normal_inputs, noise = bool(rng.uniform() < 0.4), NOISES[int(rng.uniform() < 0.3)]
+        scale, shape = log_uniform(rng, 0.03, 3.0), cls.draw_shape(rng)
+        if aim is not None:
+            values = cls._values(inputs, normal_inputs, shape, 2048)
+            scale = noise_for(lambda s: channel_nats(values, s, noise), aim, _LOW, _HIGH)
+        return cls(d_x, d_y, inputs, normal_inputs, noise, scale, shape, swapped)
+
+    @classmethod
+    @abstractmethod
+    def draw_shape(cls, rng: np.random.Generator) -> float:
+        """Draw the parameter of the function."""
+
+    @staticmethod
+    @abstractmethod
+    def f(u: np.ndarray, shape: float) -> np.ndarray:
+        """Return the function at the inputs (n, inputs), with values of spread about 1, (n,)."""
+
+    @classmethod
+    def _values(cls, inputs: int, normal_inputs: bool, shape: float, points: int) -> np.ndarray:
+        unit = lattice(points, inputs)
+        return cls.f(0.5 * ndtri(unit) if normal_inputs else 2 * unit - 1, shape)
+
+    def sample(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draw inputs and noise; padding comes last."""
+        size = (n, self.inputs)
+        u = 0.5 * rng.standard_normal(size) if self.normal_inputs else rng.uniform(-1.0, 1.0, size)
+        e = rng.standard_normal(n) if self.noise == "normal" else rng.laplace(size=n)
+        out = (self.f(u, self.shape) + self.scale * e)[:, None]
+        x, y = (out, u) if self.swapped else (u, out)
+        return padded(rng, x, self.d_x), padded(rng, y, self.d_y)
+
+    def truth(self) -> Truth:
+        """Quadrature."""
+        values = self._values(self.inputs, self.normal_inputs, self.shape, _POINTS)
+        return Truth(max(channel_nats(values, self.scale, self.noise), 0.0))
+
+
+@FAMILIES.register("noisy_linear")
+@dataclass(frozen=True)
+class NoisyLinear(NoisyFunction):
+    """The mean of the inputs to an odd power of 1 or 3: linear or cubic dependence with noise that is not normal."""
+
+    most_inputs = 3
+
+    @classmethod
+    def draw_shape(cls, rng: np.random.Generator) -> float:
+        """Draw the power, 1 or 3."""
+        return float(rng.choice([1.0, 3.0]))
+
+    @staticmethod
+    def f(u: np.ndarray, shape: float) -> np.ndarray:
+        """Return the power of the sum."""
+        total = u.sum(axis=1)
+        return np.sign(total) * np.abs(total) ** shape
+
+
+@FAMILIES.register("noisy_parabola")
+@dataclass(frozen=True)
+class NoisyParabola(NoisyFunction):
+    """The inputs' squared distance from a point on their diagonal: even or nearly even dependence."""
+
+    most_inputs = 3
+
+    @classmethod
+    def draw_shape(cls, rng: np.random.Generator) -> float:
+        """Draw the vertex."""
+        return float(rng.choice([0.0, rng.uniform(-0.6, 0.6)]))
+
+    @staticmethod
+    def f(u: np.ndarray, shape: float) -> np.ndarray:
+        """Return the squared distance."""
+        return 2 * np.square(u - shape).sum(axis=1)
+
+
+@FAMILIES.register("noisy_sinusoid")
+@dataclass(frozen=True)
+class NoisySinusoid(NoisyFunction):
+    """A sinusoid of half a period to 2 periods over -1..1."""
+
+    most_inputs = 2
+
+    @classmethod
+    def draw_shape(cls, rng: np.random.Generator) -> float:
+        """Draw the number of periods."""
+        return float(rng.uniform(0.5, 2.0))
+
+    @staticmethod
+    def f(u: np.ndarray, shape: float) -> np.ndarray:
+        """Return the sine of the sum of the inputs."""
+        return np.sin(np.pi * shape * u.sum(axis=1))
+
+
+@FAMILIES.register("noisy_waves")
+@dataclass(frozen=True)
+class NoisyWaves(NoisyFunction):
+    """A sinusoid of 3 to 10 periods over -1..1."""
+
+    @classmethod
+    def draw_shape(cls, rng: np.random.Generator) -> float:
+        """Draw the number of periods."""
+        return log_uniform(rng, 3.0, 10.0)
+
+    @staticmethod
+    def f(u: np.ndarray, shape: float) -> np.ndarray:
+        """Return the sine of the input."""
+        return np.sin(np.pi * shape * u[:, 0])
+
+
+@FAMILIES.register("noisy_ripples")
+@dataclass(frozen=True)
+class NoisyRipples(NoisyFunction):
+    """A cosine of the inputs' distance from 0: rings in two inputs, shells in three."""
+
+    most_inputs = 3
+
+    @classmethod
+    def draw_shape(cls, rng: np.random.Generator) -> float:
+        """Draw the number of periods per unit of distance."""
+        return float(rng.uniform(0.5, 2.5))
+
+    @staticmethod
+    def f(u: np.ndarray, shape: float) -> np.ndarray:
+        """Return the cosine of the radius."""
+        return np.cos(2 * np.pi * shape * np.linalg.norm(u, axis=1))
+
+
+@FAMILIES.register("noisy_steps")
+@dataclass(frozen=True)
+class NoisySteps(NoisyFunction):
+    """A staircase of 2 to 6 steps over -1..1, of the mean of the inputs."""
+
+    most_inputs = 2
+
+    @classmethod
+    def draw_shape(cls, rng: np.random.Generator) -> float:
+        """Draw the number of steps."""
+        return float(rng.integers(2, 7))
+
+    @staticmethod
+    def f(u: np.ndarray, shape: float) -> np.ndarray:
+        """Return the step."""
+        return np.clip(np.floor((u.mean(axis=1) + 1) / 2 * shape), 0, shape - 1) / shape * 2
+
+
+@FAMILIES.register("noisy_product")
+@dataclass(frozen=True)
+class NoisyProduct(NoisyFunction):
+    """A product of powers of the inputs that keeps their signs: XOR-like, as no input alone tells the sign of y.
+
+    With two inputs or more no single column of the input side depends on the sign of the value; at power 0 no single
+    pair of columns depends at all.
+    """
+
+    most_inputs = 3
+
+    @classmethod
+    def draw_shape(cls, rng: np.random.Generator) -> float:
+        """Draw the power: 0 (signs alone), 1/2 or 1."""
+        return float(rng.choice([0.0, 0.5, 1.0]))
+
+    @staticmethod
+    def f(u: np.ndarray, shape: float) -> np.ndarray:
+        """Return the product of sign(u) |2 u|^power."""
+        return np.prod(np.sign(u) * np.abs(2 * u) ** shape, axis=1)
