@@ -208,7 +208,7 @@ def _network(config: NetworkConfig, path: Path) -> Network:
         raise CheckpointError(
             f"got {path} that is not a safetensors file ({error}); copy the whole folder again"
         ) from error
-    with torch.device("meta"):
+    with torch.random.fork_rng(devices=[]):  # its first weights are replaced below; the caller's randomness is not
         network = Network(config)
     wanted = network.state_dict()
     wrong = sorted(
@@ -221,7 +221,7 @@ def _network(config: NetworkConfig, path: Path) -> Network:
             f"got weights that do not fit the network: {', '.join(wrong[:5])} missing, unexpected or of another shape; "
             "config and weights belong to different models, copy the whole folder again"
         )
-    network.load_state_dict(weights, strict=True, assign=True)
+    network.load_state_dict(weights, strict=True)
     return network
 
 
