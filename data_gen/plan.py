@@ -130,7 +130,10 @@ def config_of(store: Store) -> GenerateConfig:
         flow_share=made["prior"]["flow_share"],
     )
     if differing := differences(made, content(config)):
-        raise DataGenError(f"preset {made['preset']!r} has changed since {store.uri} was made: {'; '.join(differing)}")
+        raise DataGenError(
+            f"preset {made['preset']!r} has changed since {store.uri} was made, which so cannot be made again "
+            f"(`mist validate {store.uri} --truths 0` checks the rest): {'; '.join(differing)}"
+        )
     return config
 
 

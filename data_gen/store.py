@@ -248,9 +248,8 @@ class Store:
         try:
             index, mi_nats, family = (np.asarray(self._array(split, name)[:]) for name in ("index", "mi", "family"))
         except _DAMAGE as error:
-            raise IncompleteStore(
-                f"a shard of {split} in {self.uri} is damaged ({error}). {_advice(self.uri)}"
-            ) from error
+            what = f"a shard of {split} in {self.uri} is damaged ({error})"
+            raise IncompleteStore(f"{what}. {_advice(self.uri)}") from error
         rows = np.column_stack([index.reshape(-1, 4)[:, :3], mi_nats.ravel(), family.ravel()])[: self.n_tables(split)]
         if not (np.isfinite(rows).all() and (rows >= 0).all()):
             raise IncompleteStore(f"a shard of {split} in {self.uri} is damaged (no index). {_advice(self.uri)}")

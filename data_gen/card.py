@@ -1,0 +1,156 @@
+"""The card of a dataset: what a store holds, in Markdown for people, in JSON for programs, and drawn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_gen.manifest import Manifest
+
+_LEVELS = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+_MI_EDGES = (0.0, 1e-9, 0.01, 0.03, 0.1, 0.3, 1.0, 2.0, 3.0, 4.0, 6.0, 10.0, np.inf)  # nats; the first bin is exactly 0
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """What is known of every table that could be read, each array (T,)."""
+
+    split: np.ndarray
+    family: np.ndarray
+    n: np.ndarray
+    d_x: np.ndarray
+    d_y: np.ndarray
+    mi_nats: np.ndarray
+    stderr: np.ndarray
+
+
+def describe(
+    manifest: Manifest, uri: str, columns: Columns, checks: Mapping[str, int], problems: Sequence[str]
+) -> dict[str, Any]:
+    """Sum up a store as JSON values.
+
+    Args:
+        manifest: The store's own record.
+        uri: Where the store lies.
+        columns: Its tables.
+        checks: How many things each check looked at.
+        problems: What was found wrong, in words; empty for a sound store.
+    """
+    families = {str(name): _summary(columns, columns.family == name) for name in np.unique(columns.family)}
+    return {
+        "store": uri,
+        "sound": not problems,
+        "problems": list(problems),
+        "checks": dict(checks),
+        "splits": dict(manifest.tables),
+        "all": _summary(columns, np.ones(len(columns.n), dtype=bool)),
+        "families": families,
+        "mi_edges": [edge if np.isfinite(edge) else None for edge in _MI_EDGES],
+        "config": dict(manifest.config),
+        "versions": dict(manifest.versions),
+    }
+
+
+def _summary(columns: Columns, chosen: np.ndarray) -> dict[str, Any]:
+    mi_nats = columns.mi_nats[chosen]
+    histogram, _ = np.histogram(mi_nats, bins=np.array(_MI_EDGES))
+    return {
+        "tables": int(chosen.sum()),
+        "unequal_share": float(np.mean(columns.d_x[chosen] != columns.d_y[chosen])),
+        "largest_stderr": float(columns.stderr[chosen].max()),
+        "mi_histogram": histogram.tolist(),
+        "mi_nats": _quantiles(mi_nats),
+        "n": _quantiles(columns.n[chosen]),
+        "d_x": _quantiles(columns.d_x[chosen]),
+        "d_y": _quantiles(columns.d_y[chosen]),
+    }
+
+
+def _quantiles(values: np.ndarray) -> dict[str, float]:
+    return {f"{level:g}": float(np.quantile(values, level)) for level in _LEVELS}
+
+
+def write_card(folder: Path, card: Mapping[str, Any], columns: Columns) -> None:
+    """Write card.json, card.md and card.png into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    (folder / "card.md").write_text(_markdown(card), encoding="utf-8")
+    _draw(folder / "card.png", columns)
+
+
+def _markdown(card: Mapping[str, Any]) -> str:
+    problems = "".join(f"- {problem}\n" for problem in card["problems"]) or "None.\n"
+    splits = "".join(f"| {split} | {tables:,} |\n" for split, tables in card["splits"].items())
+    rows = {**card["families"], "**all**": card["all"]}
+    families = "".join(f"{_row(name, summary)}\n" for name, summary in rows.items())
+    checks = "".join(f"- {name}: {number:,}\n" for name, number in card["checks"].items())
+    versions = ", ".join(f"{library} {version}" for library, version in card["versions"].items())
+    config = card["config"]
+    return f"""# Meta-dataset {card["store"]}
+
+Synthetic tables with known mutual information, drawn from the prior `{config["preset"]}` with seed {config["seed"]}.
+The full configuration is in `card.json`; `mist validate {card["store"]}` remakes this card.
+
+| split | tables |
+|---|---:|
+{splits}
+## Families
+
+Mutual information in nats; n, d_x and d_y as least - median - most.
+
+| family | tables | MI 5 % | median | 95 % | most | MI = 0 | largest stderr | n | d_x | d_y | d_x ≠ d_y |
+|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
+{families}
+![Histograms of MI, n and d per family](card.png)
+
+## Checks
+
+{checks}
+## Problems
+
+{problems}
+## Made with
+
+{versions}
+"""
+
+
+def _row(name: str, summary: Mapping[str, Any]) -> str:
+    mi_nats = [f"{summary['mi_nats'][level]:.3f}" for level in ("0.05", "0.5", "0.95", "1")]
+    zero = f"{summary['mi_histogram'][0] / summary['tables']:.0%}"
+    sizes = [" - ".join(f"{summary[key][level]:.0f}" for level in ("0", "0.5", "1")) for key in ("n", "d_x", "d_y")]
+    cells = [name, f"{summary['tables']:,}", *mi_nats, zero, f"{summary['largest_stderr']:.1e}", *sizes]
+    return f"| {' | '.join(cells)} | {summary['unequal_share']:.0%} |"
+
+
+def _draw(path: Path, columns: Columns) -> None:
+    """Draw one row of histograms per family: MI, n, d_x + d_y."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import NullFormatter, ScalarFormatter
+
+    names = np.unique(columns.family)
+    d = columns.d_x + columns.d_y
+    panels = (
+        ("mutual information (nats)", columns.mi_nats, np.linspace(0.0, columns.mi_nats.max() + 1e-9, 31)),
+        ("n", columns.n, np.geomspace(columns.n.min(), columns.n.max() + 1, 21)),
+        ("d_x + d_y", d, np.geomspace(d.min(), d.max() + 1, 21)),
+    )
+    figure = Figure(figsize=(9.0, 1.3 * len(names) + 0.6), layout="constrained")
+    axes = figure.subplots(len(names), len(panels), squeeze=False, sharex="col")
+    for column, (label, values, edges) in enumerate(panels):
+        for axis, name in zip(axes[:, column], names, strict=True):
+            axis.hist(values[columns.family == name], bins=edges, color="#3b6ea5")
+            axis.set_yticks([])
+        if column > 0:
+            axis.set_xscale("log", base=2)
+            axis.xaxis.set_major_formatter(ScalarFormatter())
+            axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.set_xlabel(label)
+    for axis, name in zip(axes[:, 0], names, strict=True):
+        axis.set_title(str(name), fontsize=9, loc="left")
+    figure.savefig(path, dpi=100)
