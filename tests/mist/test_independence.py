@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from sklearn.feature_selection import SelectKBest
 
 import mist
-from mist.independence import independence_test
+from mist.independence import independence_test, mi_score
 
 
 def test_p_values_are_valid_under_independence(estimator):
@@ -35,3 +36,13 @@ def test_errors_say_what_to_do(estimator):
         independence_test(np.arange(20), np.arange(20), 0, estimator=estimator)
     with pytest.raises(mist.InputError, match="got 20 rows of x and 19 rows of y"):
         independence_test(np.arange(20), np.arange(19), estimator=estimator)
+
+
+def test_scores_serve_to_select_columns(estimator, monkeypatch):
+    monkeypatch.setattr("mist.independence.load", lambda: estimator)
+    rng = np.random.default_rng(2)
+    features, y = rng.normal(size=(50, 4)), rng.normal(size=50)
+    scores = mi_score(features, y)
+    assert scores[2] == pytest.approx(estimator.estimate(features[:, 2], y).mi, abs=1e-5)
+    best = SelectKBest(mi_score, k=2).fit(features, y).get_support(indices=True)
+    assert set(best) == set(np.argsort(scores)[-2:])

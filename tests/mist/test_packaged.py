@@ -1,0 +1,87 @@
+"""What the packaged model promises, on laws that everybody knows. Each figure is over fresh seeds."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import mist
+from mist.estimator import PACKAGED
+
+SEEDS = 200
+NORMAL_NATS = 0.4133  # bivariate normal, rho = .75: -log(1 - rho^2) / 2
+
+
+@pytest.fixture(scope="module")
+def packaged() -> mist.Estimator:
+    return mist.load(device="cpu")
+
+
+def correlated(rng: np.random.Generator, n: int = 500, rho: float = 0.75) -> tuple[np.ndarray, np.ndarray]:
+    x = rng.normal(size=n)
+    return x, rho * x + (1 - rho**2) ** 0.5 * rng.normal(size=n)
+
+
+@pytest.fixture(scope="module")
+def normals(packaged) -> list[mist.Estimate]:
+    return packaged.estimate_batch([correlated(np.random.default_rng(seed)) for seed in range(SEEDS)])
+
+
+def test_the_interval_holds_the_known_value_as_often_as_it_says(normals):
+    assert sum(r.interval[0] <= NORMAL_NATS <= r.interval[1] for r in normals) >= 0.85 * SEEDS
+
+
+def test_the_median_is_near_the_known_value(normals):
+    assert np.mean([abs(r.mi - NORMAL_NATS) for r in normals]) <= 0.05
+
+
+def test_independent_columns_have_next_to_none(packaged):
+    rngs = [np.random.default_rng(seed) for seed in range(SEEDS)]
+    answers = packaged.estimate_batch([(rng.normal(size=(500, 2)), rng.normal(size=(500, 2))) for rng in rngs])
+    assert np.mean([r.mean for r in answers]) < 0.03
+    assert np.mean([r.interval[0] == 0 for r in answers]) >= 0.85
+
+
+def test_what_must_not_matter_does_not(packaged):
+    rng = np.random.default_rng(0)
+    shared = rng.normal(size=(500, 1))
+    x, y = shared + rng.normal(size=(500, 5)), shared + rng.normal(size=(500, 3))
+    answer = packaged.estimate(x, y)
+    order = rng.permutation(500)
+    others = {
+        "exp of one side": (np.exp(x), y),
+        "sides": (y, x),
+        "rows": (x[order], y[order]),
+        "columns": (x[:, ::-1], y[:, [1, 2, 0]]),
+    }
+    for name, table in others.items():
+        np.testing.assert_allclose(packaged.estimate(*table).quantiles, answer.quantiles, atol=1e-3, err_msg=name)
+
+
+def test_a_gradient_points_towards_more_dependence(packaged):
+    x, y = (torch.tensor(side) for side in correlated(np.random.default_rng(0), n=200))
+    x.requires_grad_()
+    value = packaged.differentiable(x, y)
+    value.backward()
+    assert value.item() == pytest.approx(packaged.estimate(x, y).mi, abs=0.1)
+    with torch.no_grad():
+        step = 0.05 * x.grad / x.grad.norm() * len(x) ** 0.5
+        assert packaged.differentiable(x + step, y) > value
+
+
+def test_a_plain_dependence_is_found_by_permutation():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=100)
+    assert mist.independence_test(x, x**2 + 0.5 * rng.normal(size=100), permutations=99).p_value == 0.01
+
+
+def test_it_is_calibrated_small_and_described(packaged):
+    assert packaged.checkpoint.calibration is not None
+    assert sum(path.stat().st_size for path in Path(PACKAGED).iterdir()) < 16e6
+    assert "Trained range" in packaged.checkpoint.card
+
+
+def test_the_shorthand_is_the_packaged_model(packaged):
+    x, y = correlated(np.random.default_rng(1), n=60)
+    assert mist.estimate_mi(x, y) == packaged.estimate(x, y)
