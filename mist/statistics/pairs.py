@@ -23,7 +23,7 @@ from mist.statistics.neighbours import MIDDLE, NEIGHBOURS, ksg
 FREQUENCIES = 6
 MATCHES = 12  # matched pairs that become tokens
 KNN_MATCHES = 3  # strongest pairs that get kNN estimates: 1 ms each at 500 rows
-KNN_ROWS = 2048
+KNN_ROWS = 1024
 FEATURES = 13 + 2 * len(NEIGHBOURS) + 1
 
 
@@ -48,8 +48,14 @@ class Pairs:
     neighbour: Tensor
 
 
-def matched_pairs(x: Scores, y: Scores) -> Pairs:
-    """Match the columns of two sides one to one and describe the matches."""
+def matched_pairs(x: Scores, y: Scores, whole: np.ndarray | None = None) -> Pairs:
+    """Match the columns of two sides one to one and describe the matches.
+
+    Args:
+        x: One side.
+        y: The other side.
+        whole: Neighbour estimates at n and n/2 rows, (B, 6), where known already: for one column per side.
+    """
     batch, n, d_x = x.normal.shape
     d_y = y.normal.shape[2]
     coefficients = _coefficients(x.uniform, y.uniform)  # (B, D_x, K, D_y, K)
@@ -70,7 +76,7 @@ def matched_pairs(x: Scores, y: Scores) -> Pairs:
     crossed = torch.maximum(correlation(u.abs(), v).abs(), correlation(u, v.abs()).abs())
     rival = _rival(energy.double(), i, j) - noise
     diagonal = block.diagonal(dim1=2, dim2=3).square()
-    knn, knn_mask = _neighbours(u, v)
+    knn, knn_mask = _neighbours(u, v) if whole is None else _known(whole)
     features = [
         straight,
         nats(straight),
@@ -154,3 +160,7 @@ def _neighbours(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     mask = torch.zeros(batch, matched, dtype=torch.float64)
     mask[:, :strongest] = 1.0
     return torch.from_numpy(found), mask
+
+
+def _known(whole: np.ndarray) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(whole).unsqueeze(1), torch.ones(len(whole), 1, dtype=torch.float64)

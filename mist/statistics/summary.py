@@ -17,6 +17,7 @@ from mist.statistics.neighbours import MIDDLE, NEIGHBOURS, Neighbours, ksg, ksg_
 
 LEADING = 3  # canonical pairs that kNN and random features look at
 ALL_ROWS = 768  # rows for kNN over all columns; the whole sample in 1+1 dimensions up to TREE_ROWS
+FIRST_ROWS = 2048  # rows for kNN over the first canonical pair
 LEADING_ROWS = 512  # rows for kNN over 2 or 3 canonical pairs
 TREE_ROWS = 16384
 TOKEN_ROWS = 128  # rows that become tokens themselves
@@ -51,8 +52,9 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
     u, v = u.rows(order), v.rows(order)
     n, d_x, d_y = u.normal.shape[1], u.normal.shape[2], v.normal.shape[2]
     spectrum = _Spectrum(u.normal, v.normal)
-    matched = pairs.matched_pairs(u, v)
     near, all_local, lead_local = _neighbour_sets(u, v, spectrum)
+    known = near[:, 0, : 2 * len(NEIGHBOURS)].numpy() if d_x == d_y == 1 else None
+    matched = pairs.matched_pairs(u, v, known)
     waves = _wave_tokens(u, v, spectrum, matched)
     tokens = {
         "spectrum": spectrum.tokens(),
@@ -156,7 +158,7 @@ def _neighbour_sets(u: Scores, v: Scores, spectrum: _Spectrum) -> tuple[Tensor, 
     everything = (ksg(x[:, :rows], y[:, :rows]), ksg(x[:, : rows // 2], y[:, : rows // 2]), rows)
     sets, lead = [everything], everything[0]
     if not small:
-        whole, held = min(n, TREE_ROWS), min(n // 2, TREE_ROWS)
+        whole, held = min(n, FIRST_ROWS), min(n // 2, FIRST_ROWS)
         lead = ksg(s[:, :whole, :1], t[:, :whole, :1])
         sets.append((lead, ksg(half_s[:, :held, :1], half_t[:, :held, :1]), whole))
     if most > 1:
