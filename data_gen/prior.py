@@ -10,7 +10,7 @@ from data_gen.errors import DataGenError
 from data_gen.families.base import Family, Tails, log_uniform
 from data_gen.families.product import Product
 from data_gen.registry import FAMILIES, TRANSFORMS
-from data_gen.shares import FIRST_FAMILIES, MAPS, MIST_BASE, MIST_IMD, MIST_OOMD, MIST_TRAIN, WIDE_FAMILIES
+from data_gen.shares import FIRST_FAMILIES, HELD_OUT, MAPS, MIST_BASE, MIST_IMD, MIST_OOMD, MIST_TRAIN, WIDE_FAMILIES
 from data_gen.spec import Spec
 from data_gen.transforms.base import Transform
 from data_gen.transforms.noise_columns import NoiseColumns
@@ -212,6 +212,7 @@ class Preset:
 
 _NARROW = Prior(FIRST_FAMILIES, MAPS, n=(16, 512), d=(1, 8), mist_share=0.0)
 _WIDE = Prior(WIDE_FAMILIES, MAPS, mist_laws=MIST_BASE)
+_UNSEEN = replace(_WIDE, families=dict.fromkeys(HELD_OUT, 1.0), mist_share=0.0, mist_laws=())
 _NO_FAMILIES: dict[str, float] = {}
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(_NARROW, {"train": 4096, "validation": 512, "calibration": 1024, "test": 512}),
@@ -220,6 +221,10 @@ PRESETS: dict[str, Preset] = {
         {"train": 30_720, "validation": 1024, "calibration": 4096, "test": 1024},
     ),
     "wide": Preset(_WIDE, {"train": 200_704, "validation": 4096, "calibration": 16_384, "test": 4096}, 512),
+    "wide-seen": Preset(
+        _WIDE.without(*HELD_OUT), {"train": 200_704, "validation": 4096, "calibration": 16_384, "test": 4096}, 512
+    ),
+    "wide-unseen": Preset(_UNSEEN, {"validation": 2048, "calibration": 8192, "test": 8192}, 512),
     **{
         name: Preset(Prior(_NO_FAMILIES, MAPS, mist_share=1.0, mist_laws=laws), tables, 512)
         for name, laws, tables in (

@@ -88,6 +88,9 @@ WIDE_FAMILIES = {
     "discrete_poisson": 0.01,
     "product": 0.1,
 }
+# Whole laws that the packaged model never meets in training, one of a kind each: a copula, a noise law, a geometry, a
+# mixture, a discrete law, a high frequency.
+HELD_OUT = ("gumbel", "noisy_scale", "noisy_shells", "mixture_outliers", "discrete_gao", "noisy_ripples")
 MIST_TRAIN = (
     ("gaussian_dense", "base"),
     ("gaussian_dense", "half_cube"),
