@@ -65,7 +65,7 @@ def evaluate(config: EvaluateConfig) -> Path:
     bench = Bench.of(setup)
     journal = Journal(folder, identity)
     if page.exists():
-        console.print(f"{folder} is finished already; nothing to do.")
+        print(f"{folder} is finished already; nothing to do.")
     else:
         _run(bench, setup, journal, config.workers)
         _report(folder, identity, journal, console)

@@ -53,11 +53,13 @@ class _Ksg(PointBaseline):
         """Estimate; needs more than k samples."""
         if len(x) <= _NEIGHBOURS:
             raise CannotEstimate(f"needs more than {_NEIGHBOURS} samples")
-        return self._nats(standardised(x), standardised(y), trees=x.shape[1] + y.shape[1] <= _TREE_DIMENSIONS)
+        return self.from_standardised(
+            standardised(x), standardised(y), trees=x.shape[1] + y.shape[1] <= _TREE_DIMENSIONS
+        )
 
     @abstractmethod
-    def _nats(self, x: Floats, y: Floats, trees: bool) -> float:
-        """Estimate from standardised columns."""
+    def from_standardised(self, x: Floats, y: Floats, trees: bool) -> float:
+        """Estimate from standardised columns, with the neighbours from trees or from all distances."""
 
 
 @register
@@ -66,8 +68,9 @@ class Ksg1(_Ksg):
 
     name: ClassVar[str] = "ksg"
 
-    def _nats(self, x: Floats, y: Floats, trees: bool) -> float:
-        reach = _reach_by_tree(x, y) if trees else _reach_by_distances(x, y)
+    def from_standardised(self, x: Floats, y: Floats, trees: bool) -> float:
+        """Estimate from counts within balls."""
+        reach = _reach(x, y, trees)
         radius = np.nextafter(reach.joint, -1)  # strictly nearer; below 0 for a point with k copies
         n_x, n_y = (_within(v, radius, trees) for v in (x, y))
         return _psi(_NEIGHBOURS) + _psi(len(x)) - float(np.mean(psi(n_x + 1) + psi(n_y + 1)))
@@ -79,8 +82,9 @@ class Ksg2(_Ksg):
 
     name: ClassVar[str] = "ksg2"
 
-    def _nats(self, x: Floats, y: Floats, trees: bool) -> float:
-        reach = _reach_by_tree(x, y) if trees else _reach_by_distances(x, y)
+    def from_standardised(self, x: Floats, y: Floats, trees: bool) -> float:
+        """Estimate from counts within rectangles."""
+        reach = _reach(x, y, trees)
         n_x, n_y = _within(x, reach.x, trees), _within(y, reach.y, trees)
         return _psi(_NEIGHBOURS) - 1 / _NEIGHBOURS + _psi(len(x)) - float(np.mean(psi(n_x) + psi(n_y)))
 
@@ -93,6 +97,10 @@ def standardised(v: np.ndarray) -> Floats:
 
 def _psi(count: int) -> float:
     return float(psi(count))
+
+
+def _reach(x: Floats, y: Floats, trees: bool) -> Reach:
+    return _reach_by_tree(x, y) if trees else _reach_by_distances(x, y)
 
 
 def _reach_by_tree(x: Floats, y: Floats) -> Reach:

@@ -153,7 +153,7 @@ def fixed(law: Law) -> Callable[[Generator], Law]:
 def _check(options: SuiteOptions) -> None:
     if any(n < 8 for n in options.n):
         raise EvalError(f"got n = {' '.join(map(str, options.n))}; wanted 8 or more samples in every table")
-    for name, value in (("repeats", options.repeats), ("tables", options.tables)):
+    for name, value in (("seeds", options.repeats), ("tables", options.tables)):
         if value is not None and value < 1:
             raise EvalError(f"got {name} = {value}; wanted 1 or more, or none of it for the suite's own number")
     if options.seed < 0:

@@ -1,0 +1,192 @@
+"""One Gaussian test for every estimator, which an estimator that reads the wrong columns fails."""
+
+import math
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from eval.baselines import BASELINES, Baseline, Guess, PointBaseline, build, ksg
+from eval.errors import EvalError
+from eval.suites.laws import latent, normal
+from mist.errors import InputError
+
+POINT = sorted(set(BASELINES) - {"ours"})
+N = 1000
+SEEDS = 8
+# Systematic error that an estimator may have on the Gaussian tables, beside four standard errors: hardly any for those
+# that fit a Gaussian, a little for the nearest neighbours.
+BIAS_NATS = {"gcmi": 0.005, "cca": 0.005, "ksg": 0.02, "ksg2": 0.02, "sklearn": 0.02}
+
+
+def gaussian_failure(estimator: Baseline, bias_nats: float) -> str | None:
+    """Say how an estimator misses the closed form, or None.
+
+    Columns depend strongly within their side and weakly across: who mixes up columns or sides is far off.
+    """
+    d, across = (1, 0.75) if estimator.name == "sklearn" else (2, 0.3)
+    own = np.full((d, d), 0.9) + 0.1 * np.eye(d)
+    law = normal(np.block([[own, np.full((d, d), across)], [np.full((d, d), across), own]]), d)
+    rng = np.random.default_rng(3)
+    guesses = [estimator.estimate(*law.draw(rng, N)) for _ in range(SEEDS)]
+    assert not any(guess.failed for guess in guesses)
+    errors = np.array([guess.mi_nats for guess in guesses]) - law.mi_nats
+    allowed = bias_nats + 4 * errors.std(ddof=1) / math.sqrt(SEEDS)
+    return None if abs(errors.mean()) <= allowed else f"is off by {errors.mean():.3f} nats, allowed {allowed:.3f}"
+
+
+class WrongColumns(PointBaseline):
+    """Reads two columns of the glued table, as if it knew where x ends: both are of x."""
+
+    name: ClassVar[str] = "wrong columns"
+
+    def nats(self, x: np.ndarray, y: np.ndarray) -> float:
+        glued = np.hstack([x, y])
+        rho = np.corrcoef(glued[:, 0], glued[:, 1])[0, 1]
+        return -0.5 * math.log(1 - rho**2)
+
+
+class OneColumn(PointBaseline):
+    """Looks at the first column of each side only."""
+
+    name: ClassVar[str] = "one column"
+
+    def nats(self, x: np.ndarray, y: np.ndarray) -> float:
+        return build("gcmi").estimate(x[:, :1], y[:, -1:]).mi_nats / 2
+
+
+class Broken(PointBaseline):
+    """Answers what it was made with."""
+
+    name: ClassVar[str] = "broken"
+
+    def __init__(self, answer: float):
+        self.answer = answer
+
+    def nats(self, x: np.ndarray, y: np.ndarray) -> float:
+        return self.answer
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(11)
+
+
+@pytest.fixture
+def table(rng):
+    return normal(latent(1, 1, 1.7, 0.0), 1).draw(rng, 300)
+
+
+@pytest.mark.parametrize("name", POINT)
+def test_gaussian_closed_form(name):
+    assert gaussian_failure(build(name), BIAS_NATS[name]) is None
+
+
+@pytest.mark.parametrize("planted", [WrongColumns(), OneColumn(), Broken(0.0)], ids=lambda planted: planted.name)
+def test_a_planted_estimator_is_caught(planted):
+    assert "is off by" in gaussian_failure(planted, max(BIAS_NATS.values()))
+
+
+@pytest.mark.parametrize("name", POINT)
+def test_swapping_sides_and_scaling_columns_change_nothing(name, table):
+    x, y = table
+    answer = build(name).estimate(x, y).mi_nats
+    near = 0.02 if name == "sklearn" else 1e-9  # scikit-learn adds tiny noise of another draw
+    assert build(name).estimate(y, x).mi_nats == pytest.approx(answer, abs=near)
+    assert build(name).estimate(1000 * x - 7, y / 50).mi_nats == pytest.approx(answer, abs=near)
+
+
+@pytest.mark.parametrize("name", POINT)
+def test_the_same_table_gets_the_same_answer(name, table):
+    assert build(name).estimate(*table).mi_nats == build(name).estimate(*table).mi_nats
+
+
+@pytest.mark.parametrize("name", POINT)
+def test_independence_is_never_negative(name, rng):
+    guesses = build(name).estimate_batch([(rng.normal(size=(50, 1)), rng.normal(size=(50, 1))) for _ in range(10)])
+    assert all(guess.mi_nats >= 0 and guess.failed is None for guess in guesses)
+
+
+@pytest.mark.parametrize(
+    ("name", "n", "d", "reason"),
+    [
+        ("gcmi", 9, 4, "more than d_x + d_y + 1"),
+        ("cca", 8, 4, "more than d_x + d_y samples"),
+        ("ksg", 5, 1, "more than 5 samples"),
+        ("ksg2", 5, 1, "more than 5 samples"),
+        ("sklearn", 50, 2, "one column on each side"),
+    ],
+)
+def test_a_table_without_an_answer_is_a_counted_failure(name, n, d, reason, rng):
+    guess = build(name).estimate(rng.normal(size=(n, d)), rng.normal(size=(n, d)))
+    assert guess.mi_nats == 0
+    assert guess.failed is not None
+    assert reason in guess.failed
+
+
+def test_singular_tables_are_failures(rng):
+    x = rng.normal(size=(50, 1))
+    assert build("gcmi").estimate(np.hstack([x, x]), rng.normal(size=(50, 1))).failed is not None
+    assert build("gcmi").estimate(np.zeros((50, 1)), x).failed is not None
+    assert "correlation is 1" in build("cca").estimate(x, x).failed
+
+
+@pytest.mark.parametrize(
+    ("answer", "nats", "failed"), [(-0.3, 0.0, None), (math.nan, 0.0, "the estimate is not finite")]
+)
+def test_negative_counts_as_0_and_nan_as_a_failure(answer, nats, failed, table):
+    guess = Broken(answer).estimate(*table)
+    assert (guess.mi_nats, guess.failed) == (nats, failed)
+
+
+@pytest.mark.parametrize("d", [1, 2, 4])
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("estimator", [ksg.Ksg1(), ksg.Ksg2()], ids=lambda estimator: estimator.name)
+def test_trees_and_all_distances_agree(estimator, ties, d, rng):
+    x = rng.normal(size=(400, d))
+    y = x + rng.normal(size=(400, d))
+    if ties:
+        x, y = np.round(x), np.round(y)
+    x, y = ksg.standardised(x), ksg.standardised(y)
+    answers = [estimator.from_standardised(x, y, trees) for trees in (True, False)]
+    if ties and estimator.name == "ksg2":  # which of several neighbours at one distance counts is not defined
+        assert all(map(math.isfinite, answers))
+    else:
+        assert answers[0] == pytest.approx(answers[1], abs=1e-12)
+
+
+def test_gcmi_has_no_bias_where_dimension_is_high(rng):
+    law = normal(latent(10, 3, 2.0, 2.0), 10)
+    guesses = [build("gcmi").nats(*law.draw(rng, 100)) for _ in range(200)]
+    stderr = np.std(guesses, ddof=1) / math.sqrt(200)
+    assert np.mean(guesses) == pytest.approx(law.mi_nats, abs=0.02 + 3 * stderr)
+
+
+def test_unknown_names_list_the_known():
+    with pytest.raises(EvalError, match=r"got estimator 'kgs'; wanted one of: .*gcmi, ksg"):
+        build("kgs")
+
+
+class Answer:
+    """Stands in for an Estimate of the trained model."""
+
+    taus = (0.05, 0.5, 0.95)
+    quantiles = (0.1, 0.2, 0.3)
+    mi = 0.2
+
+
+class Trained:
+    """Stands in for the trained model: refuses two columns."""
+
+    def estimate_batch(self, pairs):
+        if any(x.shape[1] > 1 for x, _ in pairs):
+            raise InputError("got too many columns")
+        return [Answer() for _ in pairs]
+
+
+def test_ours_answers_the_others_where_one_table_is_refused(monkeypatch, table):
+    monkeypatch.setattr("mist.load", lambda *_: Trained())
+    wide = (np.hstack([table[0], table[0]]), table[1])
+    first, second = build("ours").estimate_batch([table, wide])
+    assert (first.mi_nats, first.levels, first.quantiles, first.failed) == (0.2, Answer.taus, Answer.quantiles, None)
+    assert second == Guess(0.0, second.seconds, failed="got too many columns")

@@ -1,0 +1,267 @@
+"""A run is finished once, resumed without repeating a table, and the same every time apart from its timings."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from eval.baselines import BASELINES, Baseline, Guess, build
+from eval.errors import EvalError
+from eval.evaluate import EvaluateConfig, evaluate
+from eval.records import Record
+from eval.report import figures, write_report
+from eval.summary import summarise
+
+
+class Planted(Baseline):
+    """Stands in for the trained model: an estimate with quantiles around it, and a count of the tables it saw."""
+
+    name: ClassVar[str] = "planted"
+    seen: ClassVar[list[int]] = []
+
+    def estimate_batch(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[Guess]:
+        self.seen.extend(len(x) for x, _ in pairs)
+        return [self._guess(x, y) for x, y in pairs]
+
+    def _guess(self, x: np.ndarray, y: np.ndarray) -> Guess:
+        if x.shape[1] > 10:
+            return Guess(0.0, 0.1, failed="too many columns")
+        mi_nats = build("gcmi").estimate(x, y).mi_nats
+        taus = (0.025, 0.05, 0.25, 0.5, 0.75, 0.95, 0.975)
+        return Guess(mi_nats, 0.1, taus, tuple(np.maximum(mi_nats + 0.2 * norm.ppf(taus), 0).tolist()))
+
+
+@pytest.fixture(autouse=True)
+def planted(monkeypatch):
+    monkeypatch.setitem(BASELINES, "planted", lambda checkpoint: Planted())
+    monkeypatch.setattr(Planted, "seen", [])
+
+
+@pytest.fixture
+def no_plots(monkeypatch):
+    """Drawing takes longer than the runs of these tests."""
+    monkeypatch.setattr("eval.report.plots", lambda report: {})
+
+
+@pytest.fixture
+def config(tmp_path):
+    return EvaluateConfig(
+        suite="bmi", estimators=("planted", "gcmi"), n=(40, 64), seeds=1, tables=30, out=str(tmp_path / "report")
+    )
+
+
+def lines(config: EvaluateConfig) -> list[str]:
+    return (Path(config.out) / "tables.jsonl").read_text().splitlines(keepends=True)
+
+
+def report(config: EvaluateConfig) -> dict:
+    return json.loads((Path(config.out) / "report.json").read_text())
+
+
+def test_a_run_makes_its_files_and_says_where(config, capsys):
+    page = evaluate(config)
+    assert page == Path(config.out) / "report.html"
+    assert capsys.readouterr().out.splitlines()[-1] == str(page)
+    assert {path.name for path in page.parent.iterdir()} == {
+        "config.json",
+        "tables.jsonl",
+        "timings.jsonl",
+        "report.json",
+        "report.html",
+    }
+    assert len(lines(config)) == 60
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_a_second_run_does_nothing_and_says_so(config, capsys):
+    page = evaluate(config)
+    before = {path: path.stat().st_mtime_ns for path in page.parent.iterdir()}
+    Planted.seen.clear()
+    assert evaluate(config) == page
+    assert "is finished already; nothing to do" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in page.parent.iterdir()} == before
+    assert not Planted.seen
+
+
+@pytest.mark.usefixtures("no_plots")
+@pytest.mark.parametrize("kept", [0, 1, 17, 59, 60])
+def test_a_killed_run_goes_on_without_repeating_a_finished_table(config, kept):
+    evaluate(config)
+    whole = lines(config)
+    folder = Path(config.out)
+    (folder / "report.html").unlink()
+    (folder / "tables.jsonl").write_text("".join(whole[:kept]) + '{"key": "half a li')
+    finished = sum(json.loads(line)["estimator"] == "planted" for line in whole[:kept])
+    Planted.seen.clear()
+    evaluate(config)
+    assert len(Planted.seen) == 30 - finished
+    assert sorted(lines(config)) == sorted(whole)
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_two_runs_give_the_same_report_apart_from_timings(config, tmp_path):
+    other = replace(config, out=str(tmp_path / "other"))
+    evaluate(config)
+    evaluate(other)
+    assert lines(config) == lines(other)
+    assert {**report(config), "timings": 0} == {**report(other), "timings": 0}
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_a_killed_run_ends_with_the_same_report(config, tmp_path):
+    other = replace(config, out=str(tmp_path / "other"))
+    evaluate(config)
+    evaluate(other)
+    (tmp_path / "other" / "report.html").unlink()
+    (tmp_path / "other" / "tables.jsonl").write_text("".join(lines(config)[:23]))
+    evaluate(other)
+    assert {**report(config), "timings": 0} == {**report(other), "timings": 0}
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_processes_change_nothing(config, tmp_path):
+    alone = replace(config, estimators=("gcmi", "ksg"))
+    together = replace(alone, out=str(tmp_path / "together"), workers=2)
+    evaluate(alone)
+    evaluate(together)
+    assert lines(alone) == lines(together)
+
+
+@pytest.mark.usefixtures("no_plots")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 1}, "another config .seed 0 there, 1 now."),
+        ({"n": (40,)}, r"n \[40, 64\] there, \[40\] now"),
+        ({"estimators": ("planted",)}, "estimators"),
+    ],
+)
+def test_a_folder_belongs_to_one_config(config, change, message):
+    evaluate(config)
+    with pytest.raises(EvalError, match=message):
+        evaluate(replace(config, **change))
+
+
+def test_a_folder_with_other_things_is_refused(config):
+    Path(config.out).mkdir()
+    (Path(config.out) / "thesis.txt").touch()
+    with pytest.raises(EvalError, match="holds other files; wanted an empty folder"):
+        evaluate(config)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"level": 90.0}, r"got level = 90\.0; wanted a share between 0 and 1"),
+        ({"estimators": ()}, "got estimators none; wanted one or more"),
+        ({"estimators": ("gcmi", "gcmi")}, "got estimators gcmi gcmi; wanted one or more different"),
+        ({"workers": 0}, "got workers = 0; wanted 1 or more"),
+        ({"suite": "nil"}, "got suite 'nil'; wanted one of"),
+        ({"estimators": ("nil",)}, "got estimator 'nil'; wanted one of"),
+    ],
+)
+def test_wrong_configs_are_refused_before_any_file_is_made(config, change, message):
+    with pytest.raises(EvalError, match=message):
+        evaluate(replace(config, **change))
+    assert not Path(config.out).exists()
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_failures_are_counted_scored_and_explained(config):
+    evaluate(config)
+    sections = report(config)["estimators"]
+    failed = [json.loads(line) for line in lines(config)]
+    failed = [row for row in failed if row["failed"] and row["estimator"] == "planted"]
+    assert sections["planted"]["failures"] == {"too many columns": len(failed)}
+    assert sections["planted"]["overall"]["failed"] == len(failed) > 0
+    assert all(row["estimate"] == 0 for row in failed)
+    assert sections["planted"]["overall"]["mae"]["value"] > sections["planted"]["overall"]["mae_answered"]["value"]
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_figures_are_those_of_the_lines(config):
+    evaluate(config)
+    rows = [json.loads(line) for line in lines(config)]
+    errors = [abs(row["estimate"] - row["mi_nats"]) for row in rows if row["estimator"] == "gcmi"]
+    section = report(config)["estimators"]["gcmi"]
+    assert section["overall"]["mae"]["value"] == pytest.approx(np.mean(errors), abs=1e-6)
+    assert section["worst"][0]["key"] == [row["key"] for row in rows if row["estimator"] == "gcmi"][np.argmax(errors)]
+    assert sum(group["tables"] for group in section["by_n"].values()) == 30
+    assert "coverage" not in section["overall"]
+
+
+def test_a_failed_interval_has_no_width_and_holds_only_its_0():
+    def record(mi_nats: float, failed: str | None) -> Record:
+        quantiles = () if failed else (0.1, 0.5, 0.9)
+        estimate, levels = (0.0, ()) if failed else (0.5, (0.05, 0.5, 0.95))
+        return Record("key", "e", "task", "family", 50, 1, 1, mi_nats, 0.0, estimate, levels, quantiles, failed)
+
+    overall = summarise([record(0.5, None), record(0.5, "no"), record(0.0, "no")], 0.9)["overall"]
+    assert overall["coverage"]["0.9"]["value"] == pytest.approx(2 / 3, abs=1e-6)
+    assert overall["width"]["value"] == pytest.approx(0.8 / 3, abs=1e-6)
+
+
+class Links(HTMLParser):
+    """Collects what a page would have to load."""
+
+    def __init__(self):
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag, attributes):
+        self.found += [value for name, value in attributes if name in ("src", "href") and value]
+
+
+def test_the_page_loads_nothing(config):
+    links = Links()
+    links.feed(evaluate(config).read_text())
+    assert len(links.found) > 5
+    assert all(link.startswith("data:") for link in links.found)
+
+
+def test_a_page_of_the_null_suite_and_of_failures_alone(config, tmp_path):
+    for suite, estimator in (("null", "gcmi"), ("bmi", "sklearn")):
+        tables = 8 if suite == "null" else 1
+        run = replace(config, suite=suite, estimators=(estimator,), tables=tables, n=(8,), out=str(tmp_path / suite))
+        assert "<h2>Leaderboard</h2>" in evaluate(run).read_text()
+
+
+def test_the_page_comes_from_the_json_alone(config, tmp_path):
+    page = evaluate(config).read_text()
+    again = tmp_path / "again"
+    again.mkdir()
+    assert write_report(again, report(config)).read_text() == page
+
+
+def test_names_in_the_page_are_escaped():
+    record = Record("<b>", "e", "<i>", "<u>", 50, 1, 1, 0.5, 0.0, 0.4, (), (), None)
+    config = {"suite": "bmi", "estimators": ["e"], "level": 0.9}
+    from eval.report import html
+
+    page = html(figures(config, [record, record], {"e": [0.1, 0.2]}))
+    assert "<u>" not in page
+    assert "&lt;u&gt;" in page
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = (
+    "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_a_browser_opens_the_page_without_an_error(config, tmp_path):
+    page = evaluate(config).resolve()
+    flags = [*QUIET.split(), f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr", "--dump-dom"]
+    seen = subprocess.run([CHROMIUM, *flags, page.as_uri()], capture_output=True, text=True, timeout=60, check=True)
+    assert "How this was made" in seen.stdout
+    assert "CONSOLE" not in seen.stderr
