@@ -77,7 +77,8 @@ class Network(nn.Module):
         self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width)
         self.mix = nn.Linear(config.width, config.anchors)
-        self.head = feed_forward(config.width, config.width, config.levels)
+        self.head = nn.Sequential(nn.Linear(config.width, config.width), nn.GELU())
+        self.levels = nn.Linear(config.width, config.levels)
         self._start_at_the_anchors()
 
     def forward(self, batch: Batch) -> Tensor:
@@ -95,7 +96,7 @@ class Network(nn.Module):
             tokens = block(tokens, mask)  # (B, T, H)
         table = self.norm(tokens[:, 0])  # (B, H)
         anchor = (self.mix(table).softmax(-1) * batch.anchors).sum(-1, keepdim=True)  # (B, 1)
-        return _quantiles(anchor, self.head(table))  # (B, K)
+        return _quantiles(anchor, self.levels(self.head(table)))  # (B, K)
 
     def fit_scaling(self, batch: Batch) -> None:
         """Set the input scaling to the mean and spread of a representative batch."""
@@ -129,11 +130,10 @@ class Network(nn.Module):
         """Begin with the plain mean of the anchors and a moderate spread."""
         nn.init.zeros_(self.mix.weight)
         nn.init.zeros_(self.mix.bias)
-        last = self.head[-1]
-        nn.init.normal_(last.weight, std=1e-3)
-        nn.init.constant_(last.bias, -1.5)  # softplus(-1.5) = .2 units per level
+        nn.init.normal_(self.levels.weight, std=1e-3)
+        nn.init.constant_(self.levels.bias, -1.5)  # softplus(-1.5) = .2 units per level
         with torch.no_grad():
-            last.bias[MEDIAN] = 0.0
+            self.levels.bias[MEDIAN] = 0.0
 
 
 def _quantiles(anchor: Tensor, raw: Tensor) -> Tensor:

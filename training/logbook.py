@@ -9,15 +9,17 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from training.config import TrainingError
+
+Mode = Literal["offline", "online", "disabled"]
 
 
 class Logbook:
     """An open log of one run; a context manager."""
 
-    def __init__(self, folder: Path, config: dict[str, Any], mode: str, project: str, start: int) -> None:
+    def __init__(self, folder: Path, config: dict[str, Any], mode: Mode, project: str, start: int) -> None:
         """Open the log in `folder`, keeping rows of steps up to `start` alone."""
         self.path = folder / "metrics.jsonl"
         _cut(self.path, start)
@@ -60,7 +62,7 @@ def _cut(path: Path, start: int) -> None:
     os.replace(partial, path)
 
 
-def _wandb_run(folder: Path, config: dict[str, Any], mode: str, project: str) -> Any:
+def _wandb_run(folder: Path, config: dict[str, Any], mode: Mode, project: str) -> Any:
     if mode == "disabled":
         return None
     try:

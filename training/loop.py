@@ -24,7 +24,7 @@ from mist.prepare import Limits
 from training.card import training_card
 from training.config import Schedule, TrainConfig, TrainingError
 from training.loader import Loader
-from training.logbook import Logbook, read
+from training.logbook import Logbook, Mode, read
 from training.measure import loss, predict, summary
 from training.schedule import learning_rate
 from training.state import State, saved_config, states
@@ -105,9 +105,9 @@ def _step(state: State, tables: Labelled, schedule: Schedule, device: torch.devi
     value.backward()
     learned = [weight for weight in state.network.parameters() if weight.grad is not None]
     if world > 1:
-        for weight in learned:
-            distributed.all_reduce(weight.grad)
-            weight.grad /= world
+        for gradient in (weight.grad for weight in learned if weight.grad is not None):
+            distributed.all_reduce(gradient)
+            gradient /= world
     torch.nn.utils.clip_grad_norm_(learned, GRADIENT_NORM, error_if_nonfinite=True)
     state.optimizer.step()
     state.step += 1
@@ -216,7 +216,7 @@ def _sample(cache: TokenCache) -> Labelled:
 
 
 def _logbook(out: Path, config: TrainConfig, record: dict[str, Any], start: int, rank: int) -> Logbook:
-    mode = config.wandb if rank == 0 else "disabled"
+    mode: Mode = config.wandb if rank == 0 else "disabled"
     folder = out if rank == 0 else out / f"rank{rank}"
     folder.mkdir(exist_ok=True)
     return Logbook(folder, record, mode, config.project, start)

@@ -4,6 +4,7 @@ Every number here is the same whatever the order of rows or columns, whichever s
 increasing maps of single columns. `summarise` is the one entry; training and inference both come through it.
 """
 
-from mist.statistics.summary import ANCHORS, GROUPS, summarise
+from mist.statistics.anchors import ANCHORS
+from mist.statistics.summary import GROUPS, summarise
 
 __all__ = ["ANCHORS", "GROUPS", "summarise"]

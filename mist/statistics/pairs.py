@@ -147,7 +147,7 @@ def _rival(energy: Tensor, i: Tensor, j: Tensor) -> Tensor:
 
 
 def _neighbours(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """Neighbour estimates of the strongest matches at n and at n/2 rows, (B, M, 6), and which matches have one, (B, M)."""
+    """Neighbour estimates of the strongest matches at n and n/2 rows, (B, M, 6), and who has one, (B, M)."""
     batch, n, matched = u.shape
     rows, strongest = min(n, KNN_ROWS), min(matched, KNN_MATCHES)
     width = len(NEIGHBOURS)

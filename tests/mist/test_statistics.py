@@ -6,8 +6,8 @@ import torch
 from scipy.special import digamma
 
 from mist.statistics import ANCHORS, GROUPS, canonical, neighbours, pairs, summarise
+from mist.statistics.anchors import gaussian_bias
 from mist.statistics.neighbours import NEIGHBOURS, ksg, ksg_leading
-from mist.statistics.summary import _gaussian_bias
 
 SHAPES = [(8, 1, 1), (16, 40, 3), (60, 1, 4), (300, 1, 1), (300, 2, 3), (400, 6, 6)]
 
@@ -89,13 +89,13 @@ def test_directions_make_unit_variates_with_these_correlations(rng):
     torch.testing.assert_close(s.square().mean(1), torch.ones_like(fitted.rho), atol=1e-5, rtol=0)
 
 
-def test_gaussian_bias_is_the_mean_excess_at_independence(rng):
+def testgaussian_bias_is_the_mean_excess_at_independence(rng):
     n, d_x, d_y = 60, 3, 4
     x, y = (torch.from_numpy(rng.normal(size=(2000, n, d))) for d in (d_x, d_y))
     x, y = x - x.mean(1, keepdim=True), y - y.mean(1, keepdim=True)
     plug_in = canonical.nats(canonical.directions(x, y, 1e-9, 1e-9).rho).sum(1)
     error = plug_in.std() / len(plug_in) ** 0.5
-    assert abs(plug_in.mean() - _gaussian_bias(n, d_x, d_y)) < 4 * error
+    assert abs(plug_in.mean() - gaussian_bias(n, d_x, d_y)) < 4 * error
 
 
 def test_matching_finds_the_pairs_whatever_their_shape(rng):

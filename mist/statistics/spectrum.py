@@ -1,0 +1,86 @@
+"""The canonical analysis of B tables, in-sample and cross-fitted, and the tokens of its leading pairs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mist.statistics.canonical import (
+    COMPONENTS,
+    Directions,
+    cautious,
+    correlation,
+    directions,
+    faithful,
+    fix_signs,
+    held_out_nats,
+    kurtosis,
+    nats,
+)
+
+FEATURES = 20
+
+
+class Spectrum:
+    """Canonical analysis of B tables: in-sample and cross-fitted, at both shrinkages."""
+
+    def __init__(self, u: Tensor, v: Tensor) -> None:
+        n, d_x, d_y = u.shape[1], u.shape[2], v.shape[2]
+        self.n, self.d_x, self.d_y = n, d_x, d_y
+        self.u, self.v = u, v
+        half = n // 2
+        folds = ((slice(0, half), slice(half, n)), (slice(half, n), slice(0, half)))
+        self.fitted: list[Directions] = []  # by shrinkage: faithful, cautious
+        self.held_out: list[Tensor] = []  # cross-fitted correlations, (B, C)
+        self.likelihood: list[Tensor] = []  # held-out nats, (B, C)
+        for shrink in (faithful, cautious):
+            self.fitted.append(directions(u, v, shrink(n, d_x), shrink(n, d_y)))
+            rho, gain, bent = (torch.zeros(len(u), min(d_x, d_y), dtype=u.dtype) for _ in range(3))
+            for train, test in folds:
+                size = train.stop - train.start
+                way = directions(u[:, train], v[:, train], shrink(size, d_x), shrink(size, d_y))
+                s, t = u[:, test] @ way.x, v[:, test] @ way.y
+                rho = rho + correlation(s, t) / 2
+                gain = gain + held_out_nats(s, t, way.rho) / 2
+                bent = bent + correlation(s.abs(), t.abs()) / 2
+                if train.start == 0:
+                    self.half_s, self.half_t = s, t  # the second half along directions of the first
+            self.held_out.append(rho)
+            self.likelihood.append(gain)
+        self.held_out_bent = bent
+        # the cautious variates are defined where the faithful ones are noise
+        self.s, self.t = _aligned(u @ self.fitted[1].x, v @ self.fitted[1].y)  # (B, N, C) each
+        self.radius_s = (u @ self.fitted[0].white_x).square().sum(-1, keepdim=True)  # (B, N, 1)
+        self.radius_t = (v @ self.fitted[0].white_y).square().sum(-1, keepdim=True)
+
+    def tokens(self) -> Tensor:
+        """One token per leading canonical pair, (B, C, FEATURES)."""
+        count = min(self.s.shape[2], COMPONENTS)
+        s, t = self.s[..., :count], self.t[..., :count]
+        stack = []
+        for level in (0, 1):
+            rho = self.fitted[level].rho[:, :count]
+            held = self.held_out[level][:, :count]
+            stack += [rho, nats(rho), held, nats(held) * held.sign(), self.likelihood[level][:, :count]]
+        spread_s, spread_t = kurtosis(s), kurtosis(t)
+        one, two = correlation(s.square(), t).abs(), correlation(s, t.square()).abs()
+        index = torch.arange(count, dtype=torch.float64).expand(len(s), -1)
+        stack += [
+            correlation(s, t),
+            correlation(s.abs(), t.abs()),
+            correlation(s.square(), t.square()),
+            self.held_out_bent[:, :count],
+            one + two,
+            spread_s + spread_t - 6,
+            (spread_s - spread_t).abs(),
+            kurtosis(s + t) - kurtosis(s - t),
+            index / COMPONENTS,
+            torch.log1p(index),
+        ]
+        return torch.stack(stack, dim=-1)
+
+
+def _aligned(s: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """Flip canonical pairs together so that signs follow from the data."""
+    signs = fix_signs(s / s.std(1, keepdim=True).clamp_min(1e-12) + t / t.std(1, keepdim=True).clamp_min(1e-12))
+    return s * signs, t * signs
