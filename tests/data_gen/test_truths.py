@@ -1,0 +1,342 @@
+"""The truth of every family against an independent computation."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+from scipy.special import gammaln, logsumexp, ndtr
+
+from data_gen.families.base import Family
+from data_gen.registry import FAMILIES
+from data_gen.rng import seeded
+
+SHAPES = ((1, 1), (1, 3), (4, 2), (9, 9))
+AIMS = (None, 0.05, 0.8, 3.0)
+
+
+def drawn(name: str, d_x: int, d_y: int, aim: float | None, seed: int = 0) -> Family:
+    return FAMILIES.get(name).draw(seeded(1000 * seed + 10 * d_x + d_y), d_x, d_y, aim)
+
+
+def dispersion(family: Family) -> np.ndarray:
+    """Return the covariance of a normal family, written down from its definition entry by entry."""
+    p, d_x, d_y = family.params(), family.d_x, family.d_y
+    if family.name.endswith("dense"):
+        return p["rho"] + (1 - p["rho"]) * np.eye(d_x + d_y)
+    cov = np.eye(d_x + d_y)
+    for i in range(p["interacting"]):
+        rho = p["strength"] ** 2 / (1 + p["strength"] ** 2) if "strength" in p else 0.0
+        cov[i, d_x + i] = cov[d_x + i, i] = rho
+    if "lam" not in p:
+        return cov
+    # The latent variable model: loadings on (U, U_X, U_Y, Z_1.., own noise of each column).
+    k = p["interacting"]
+    loadings = np.zeros((d_x + d_y, 3 + k + 2 * (d_x + d_y)))
+    for row in range(d_x + d_y):
+        i, on_y = (row, False) if row < d_x else (row - d_x, True)
+        loadings[row, 0], loadings[row, 2 if on_y else 1] = p["alpha"], p["beta"]
+        loadings[row, 3 + k + row] = 1.0
+        if i < k:
+            loadings[row, 3 + i] = p["lam"]
+        else:
+            loadings[row, 3 + k + d_x + d_y + row] = p["eta"]
+    cov = loadings @ loadings.T
+    scale = np.sqrt(np.diag(cov))
+    return cov / np.outer(scale, scale)
+
+
+def normal_nats(cov: np.ndarray, d_x: int) -> float:
+    parts = (cov[:d_x, :d_x], cov[d_x:, d_x:], cov)
+    x, y, both = (np.linalg.slogdet(part)[1] for part in parts)
+    return 0.5 * (x + y - both)
+
+
+GAUSSIAN = ("gaussian_dense", "gaussian_lvm", "gaussian_sparse", "gaussian_two_pairs")
+
+
+@pytest.mark.parametrize("aim", AIMS)
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", GAUSSIAN)
+def test_gaussian_truth_is_that_of_its_covariance(name: str, shape: tuple[int, int], aim: float | None) -> None:
+    family = drawn(name, *shape, aim)
+    assert family.truth().nats == pytest.approx(normal_nats(dispersion(family), family.d_x), abs=1e-8)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", [*GAUSSIAN, "gaussian_spectrum", "gaussian_weak"])
+def test_gaussian_samples_have_the_stated_law(name: str, shape: tuple[int, int]) -> None:
+    n = 20_000
+    family = drawn(name, *shape, 0.8)
+    rows = np.concatenate(family.sample(seeded(5), n), axis=1)
+    cov = np.cov(rows.T)
+    if name in GAUSSIAN:
+        np.testing.assert_allclose(cov, dispersion(family), atol=5 * np.sqrt(2 / n))
+    d = sum(shape)
+    # The plug-in MI of a normal sample has bias d_x d_y / (2 n) and variance about sum rho^2 / n.
+    bias = shape[0] * shape[1] / (2 * n)
+    assert normal_nats(cov, shape[0]) - bias == pytest.approx(family.truth().nats, abs=5 * np.sqrt(min(shape) / n))
+    assert stats.kstest(rows[:, d - 1], "norm").pvalue > 1e-4
+
+
+def student_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    gaussian = type(family).law.from_params({"d_x": family.d_x, "d_y": family.d_y, **family.dispersion})
+    cov = dispersion(gaussian)
+    both = stats.multivariate_t(np.zeros(len(cov)), cov, df=family.df).logpdf(np.concatenate([x, y], axis=1))
+    sides = [(x, cov[: family.d_x, : family.d_x]), (y, cov[family.d_x :, family.d_x :])]
+    return both - sum(stats.multivariate_t(np.zeros(len(c)), c, df=family.df).logpdf(v) for v, c in sides)
+
+
+def gamma_exponential_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    total = np.zeros(len(x))
+    for i, theta in enumerate(family.theta):
+        log_x, log_y = x[:, i], y[:, i]
+        given = log_x - np.exp(log_x + log_y)  # of Exp(rate x) at y
+        margin = np.log(theta) - (theta + 1) * np.logaddexp(0, log_y)  # Lomax
+        total += given - margin
+    return total
+
+
+def copula_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    total = np.zeros(len(x))
+    for i, t in enumerate(family.theta):
+        u, v = np.clip(ndtr(x[:, i]), 1e-12, 1 - 1e-12), np.clip(ndtr(y[:, i]), 1e-12, 1 - 1e-12)
+        total += LOG_COPULA[family.name](1 - v if family.turned else v, u, t)
+    return total
+
+
+def log_clayton(u: np.ndarray, v: np.ndarray, t: float) -> np.ndarray:
+    return np.log1p(t) - (1 + t) * np.log(u * v) - (2 + 1 / t) * np.log(u**-t + v**-t - 1)
+
+
+def log_gumbel(u: np.ndarray, v: np.ndarray, t: float) -> np.ndarray:
+    a, b = -np.log(u), -np.log(v)
+    s = (a**t + b**t) ** (1 / t)
+    return -s + (t - 1) * np.log(a * b) + (1 - 2 * t) * np.log(s) + np.log(s + t - 1) + a + b
+
+
+def log_frank(u: np.ndarray, v: np.ndarray, t: float) -> np.ndarray:
+    rest = np.logaddexp(np.log(-np.expm1(-t * v)) - t * u, np.log(-np.expm1(-t * (1 - v))) - t * v)
+    return np.log(-t * np.expm1(-t)) - t * (u + v) - 2 * rest
+
+
+def log_joe(u: np.ndarray, v: np.ndarray, t: float) -> np.ndarray:
+    a, b = (1 - u) ** t, (1 - v) ** t
+    s = a + b - a * b
+    return (1 / t - 2) * np.log(s) + (t - 1) * np.log((1 - u) * (1 - v)) + np.log(t - 1 + s)
+
+
+LOG_COPULA = {"clayton": log_clayton, "gumbel": log_gumbel, "frank": log_frank, "joe": log_joe}
+
+
+def mixture_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    law, k = family.components(), family.k_x
+    rows = np.concatenate([x[:, :k], y[:, : family.k_y]], axis=1)
+    covs = law.factors @ law.factors.transpose(0, 2, 1)
+
+    def log_density(columns: slice) -> np.ndarray:
+        logs = []
+        for weight, mean, cov in zip(law.weights, law.means, covs, strict=True):
+            if np.isfinite(law.df):
+                part = stats.multivariate_t(mean[columns], cov[columns, columns], df=law.df)
+            else:
+                part = stats.multivariate_normal(mean[columns], cov[columns, columns])
+            logs.append(np.log(weight) + part.logpdf(rows[:, columns]))
+        return logsumexp(logs, axis=0)
+
+    return log_density(slice(None)) - log_density(slice(None, k)) - log_density(slice(k, None))
+
+
+def evenly(d: int) -> np.ndarray:
+    """Return scrambled Sobol points, (2048, d), which no family uses."""
+    return stats.qmc.Sobol(d, rng=seeded(9)).random(2048)
+
+
+def averaged(log_given: np.ndarray) -> np.ndarray:
+    """Return the log of the mean over fresh latent points (points, n)."""
+    return logsumexp(log_given, axis=0) - np.log(len(log_given))
+
+
+def function_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    inputs, value = (y, x) if family.swapped else (x, y)
+    x0, v = inputs[:, : family.inputs], value[:, 0]
+    fresh = evenly(family.inputs)
+    fresh = 0.5 * stats.norm.ppf(fresh) if family.normal_inputs else 2 * fresh - 1
+    law = stats.norm if family.noise == "normal" else stats.laplace
+    margin = averaged(law.logpdf(v, loc=family.f(fresh, family.shape)[:, None], scale=family.scale))
+    return law.logpdf(v, loc=family.f(x0, family.shape), scale=family.scale) - margin
+
+
+def scale_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    u, v = (side[:, 0] for side in ((y, x) if family.swapped else (x, y)))
+
+    def log_given(u: np.ndarray) -> np.ndarray:
+        scale = np.exp(family.spread * np.sin(0.5 * np.pi * family.periods * u))
+        return stats.norm.logpdf(v, loc=family.slope * u, scale=scale)
+
+    return log_given(u) - averaged(log_given(2 * evenly(1) - 1))
+
+
+def latent_pointwise(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
+    return averaged(log_x + log_y) - averaged(log_x) - averaged(log_y)
+
+
+def curve_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    points = family.curve(evenly(1)[:, 0], family.shape)
+    sides = (
+        stats.norm.logpdf(side[:, 0], loc=centre[:, None], scale=family.scale)
+        for side, centre in zip((x, y), points, strict=True)
+    )
+    return latent_pointwise(*sides)
+
+
+def shells_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    shell = np.arange(family.shells)[:, None] * 0.5 * np.log(2)
+    radii = [np.log(np.linalg.norm(side[:, :k], axis=1)) for side, k in ((x, family.k_x), (y, family.k_y))]
+    logs = [stats.norm.logpdf(radius, loc=shell, scale=family.scale) for radius in radii]
+    return latent_pointwise(logs[0], logs[1][::-1] if family.reversed_y else logs[1])
+
+
+def checkerboard_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    black = (np.floor(x[:, 0] * family.cells) + np.floor(y[:, 0] * family.cells)) % 2 == 0
+    return np.log(np.where(black, 1 + family.contrast, 1 - family.contrast))
+
+
+def channel_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    same = family.keep + (1 - family.keep) / family.letters
+    other = (1 - family.keep) / family.letters
+    return np.log(np.where(x[:, 0] == y[:, 0], same, other) * family.letters)
+
+
+def label_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    label, cloud = (y, x) if family.swapped else (x, y)
+    centres = family.apart * seeded(family.seed).standard_normal((family.classes, family.columns))
+    logs = np.array([stats.norm.logpdf(cloud[:, : family.columns], loc=c).sum(axis=1) for c in centres])
+    return np.take_along_axis(logs, label[:, 0].astype(int)[None], axis=0)[0] - averaged(logs)
+
+
+def quantised_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Average out what is cut away by fresh normals that keep to their level."""
+    cuts = stats.norm.ppf(np.arange(family.levels_x + 1) / family.levels_x)
+    level, spread = x[:, 0].astype(int), np.sqrt(1 - family.rho**2)
+
+    def given(v: np.ndarray) -> np.ndarray:
+        return ndtr((cuts[level + 1] - family.rho * v) / spread) - ndtr((cuts[level] - family.rho * v) / spread)
+
+    if family.levels_y:
+        fresh = (np.arange(500)[:, None] + 0.5) / 500
+        chance = given(stats.norm.ppf((y[:, 0] + fresh) / family.levels_y)).mean(axis=0)
+    else:
+        chance = given(y[:, 0])
+    return np.log(chance * family.levels_x)
+
+
+def gao_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    possible = sum((letter <= y[:, 0]) & (y[:, 0] < letter + 2) for letter in range(family.letters))
+    return np.log(family.letters / possible)
+
+
+def poisson_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def chance(rate: np.ndarray | float, count: np.ndarray) -> np.ndarray:
+        mass = np.exp(count * np.log(rate) - rate - gammaln(count + 1))
+        return (1 - family.zeros) * mass + family.zeros * (count == 0)
+
+    counts, place = np.unique(y[:, 0], return_inverse=True)
+    margin = [
+        integrate.quad(lambda v, c=c: chance(family.rate * v, c) * np.exp(-v), 1e-12, 60, limit=400)[0] for c in counts
+    ]
+    return np.log(chance(family.rate * x[:, 0], y[:, 0]) / np.array(margin)[place])
+
+
+FUNCTIONS = ("linear", "parabola", "sinusoid", "waves", "ripples", "steps", "product")
+POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
+    **{f"student_{name}": student_pointwise for name in ("dense", "identity", "lvm", "sparse", "two_pairs")},
+    "gamma_exponential": gamma_exponential_pointwise,
+    **dict.fromkeys(LOG_COPULA, copula_pointwise),
+    **{f"mixture_{name}": mixture_pointwise for name in ("clusters", "outliers", "scales", "signs")},
+    "student_mixture": mixture_pointwise,
+    **{f"noisy_{name}": function_pointwise for name in FUNCTIONS},
+    "noisy_scale": scale_pointwise,
+    **{f"noisy_{name}": curve_pointwise for name in ("circle", "cross", "lissajous", "archimedes")},
+    "noisy_shells": shells_pointwise,
+    "checkerboard": checkerboard_pointwise,
+    "discrete_channel": channel_pointwise,
+    "discrete_label": label_pointwise,
+    "discrete_quantised": quantised_pointwise,
+    "discrete_gao": gao_pointwise,
+    "discrete_poisson": poisson_pointwise,
+}
+# Nested averages over thousands of points cost time, so their rows are few.
+ROWS = {function_pointwise: 800, scale_pointwise: 800, curve_pointwise: 800, quantised_pointwise: 4000}
+ELSEWHERE = {"gaussian_spectrum", "gaussian_weak", "student_spectrum", "additive_noise", "independence", "product"}
+
+
+def test_no_family_is_left_out() -> None:
+    assert set(FAMILIES.names()) == {*POINTWISE, *GAUSSIAN, *ELSEWHERE}
+
+
+CASES = [(name, shape) for name in sorted(POINTWISE) for shape in SHAPES[:: 2 if POINTWISE[name] in ROWS else 1]]
+
+
+@pytest.mark.parametrize(("name", "shape"), CASES)
+def test_truth_is_the_mean_pointwise_information(name: str, shape: tuple[int, int]) -> None:
+    pointwise = POINTWISE[name]
+    for aim in AIMS:
+        family = drawn(name, *shape, aim)
+        values = pointwise(family, *family.sample(seeded(2), ROWS.get(pointwise, 20_000)))
+        truth = family.truth()
+        stderr = np.hypot(values.std() / np.sqrt(len(values)), truth.stderr)
+        # 1e-3: for nested averages over points that are not random, where all rows have nearly one value
+        assert values.mean() == pytest.approx(truth.nats, abs=4 * stderr + 1e-3), (aim, family)
+
+
+@pytest.mark.parametrize("eps", [0.1, 0.4, 0.5, 0.75, 3.0])
+def test_additive_noise_truth_by_quadrature(eps: float) -> None:
+    def density(t: float) -> float:
+        return max(0.0, min(1.0, t + eps) - max(0.0, t - eps)) / (2 * eps)
+
+    entropy = integrate.quad(
+        lambda t: -density(t) * np.log(density(t)) if density(t) > 0 else 0.0,
+        -eps,
+        1 + eps,
+        points=sorted({eps, 1 - eps}),
+        limit=200,
+    )[0]
+    family = FAMILIES.get("additive_noise").from_params({"d_x": 1, "d_y": 1, "eps": [eps]})
+    assert family.truth().nats == pytest.approx(entropy - np.log(2 * eps), abs=1e-6)
+
+
+def test_additive_noise_adds_its_pairs() -> None:
+    pairs = [FAMILIES.get("additive_noise").from_params({"d_x": 2, "d_y": 3, "eps": eps}) for eps in ([0.3], [2.0])]
+    both = FAMILIES.get("additive_noise").from_params({"d_x": 2, "d_y": 3, "eps": [0.3, 2.0]})
+    assert both.truth().nats == pytest.approx(sum(pair.truth().nats for pair in pairs))
+    x, y = both.sample(seeded(0), 5000)
+    assert (np.abs(y[:, :2] - x) <= [0.3, 2.0]).all()
+    assert np.abs(y[:, :2] - x).max(axis=0) == pytest.approx([0.3, 2.0], rel=0.01)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_independent_sides_are_uncorrelated(shape: tuple[int, int]) -> None:
+    n = 20_000
+    for seed in range(6):
+        family = drawn("independence", *shape, None, seed)
+        assert family.truth().nats == 0
+        x, y = (stats.rankdata(side, axis=0) / n - 0.5 for side in family.sample(seeded(seed), n))
+        cross = np.corrcoef(np.concatenate([x, y], axis=1).T)[: shape[0], shape[0] :]
+        assert np.abs(cross).max() < 5 / np.sqrt(n)
+
+
+def test_student_spectrum_adds_the_common_scale() -> None:
+    student = drawn("student_spectrum", 4, 3, 2.0)
+    normal = FAMILIES.get("gaussian_spectrum").from_params({"d_x": 4, "d_y": 3, **student.dispersion})
+    identity = FAMILIES.get("student_identity").from_params(
+        {"d_x": 4, "d_y": 3, "df": student.df, "dispersion": {"rho": 0.0}}
+    )
+    assert student.truth().nats == pytest.approx(normal.truth().nats + identity.truth().nats)
+
+
+def test_product_adds_its_blocks() -> None:
+    product = drawn("product", 6, 5, 2.0)
+    parts = [FAMILIES.get(name).from_params(params).truth().nats for name, params in product.blocks]
+    assert len(parts) > 1
+    assert product.truth().nats == pytest.approx(sum(parts))
