@@ -73,7 +73,7 @@ def student(dispersion: ArrayLike, d_x: int, df: float, family: str = "student")
     return Law(family, normal_mi(dispersion, d_x) + student_excess(df, d_x, size - d_x), draw)
 
 
-def additive_noise(eps: ArrayLike, family: str = "additive noise") -> Law:
+def additive_noise(eps: ArrayLike, family: str = "additive_noise") -> Law:
     """Independent pairs X_j ~ U(0, 1), Y_j = X_j + U(-eps_j, eps_j), with eps (d,)."""
     eps = np.atleast_1d(np.asarray(eps, np.float64))
 
