@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from data_gen.generate import GenerateConfig
 
+_ANY_PORT = ":0"  # of the status page: the usual one may be taken by another run, of which Dask would warn
 _CONNECT_SECONDS = 10  # a scheduler that is up answers within milliseconds, a busy login node within seconds
 # Small linear algebra is slower on two spinning threads than on one, and its last bits depend on their number.
 _ONE_THREAD = {
@@ -66,7 +67,7 @@ def _local(config: GenerateConfig) -> Cluster:
         n_workers=processes(config),
         threads_per_worker=1,
         processes=True,
-        dashboard_address=None,
+        dashboard_address=_ANY_PORT,
         memory_limit=0,  # Dask must not pause or kill a worker over what a large shard needs for a moment
         silence_logs=logging.CRITICAL,
     )
@@ -88,6 +89,7 @@ def _slurm(config: GenerateConfig) -> Cluster:
         processes=config.cores,
         memory=config.memory,
         walltime=config.walltime,
+        scheduler_options={"dashboard_address": _ANY_PORT},
         job_script_prologue=[f"export {name}={value}" for name, value in _ONE_THREAD.items()],
         silence_logs=logging.CRITICAL,
     )

@@ -58,7 +58,7 @@ def generate(config: GenerateConfig) -> str:
     plan(config)
     if config.out.startswith("memory://"):
         raise DataGenError("memory:// is not shared between processes; give a path or the URI of a shared place")
-    store = _open_or_create(config)
+    store = open_or_create(config)
     if store.complete:
         print(f"{config.out} is complete: nothing to do.")
     else:
@@ -118,7 +118,12 @@ def make_table(config: GenerateConfig, split: str, index: int, row: int) -> tupl
     return Table(x, y, float(truth.nats), float(truth.stderr), spec.family), spec
 
 
-def _open_or_create(config: GenerateConfig) -> Store:
+def open_or_create(config: GenerateConfig) -> Store:
+    """The store that a configuration fills: new, or one that the same configuration began, or grown from it.
+
+    Raises:
+        DataGenError: Another configuration made the store, or it may not or cannot grow.
+    """
     wanted = content(config)
     if not Store.exists(config.out):
         planned = plan(config)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
+import numpy as np
+
 from data_gen.errors import DataGenError
 
 LAYOUT = 1  # raised whenever a reader of the old layout would misread the new one
@@ -61,6 +63,20 @@ class Manifest:
         if not 0 <= index < self.n_shards(split):
             raise DataGenError(f"split {split} has shards 0 to {self.n_shards(split) - 1}; got {index}")
         return min(self.shard_tables, self.tables[split] - index * self.shard_tables)
+
+    def arrays(self, split: str) -> dict[str, dict[str, Any]]:
+        """Options of the arrays of a split (see `data_gen.store`); every fill value is one that no table contains."""
+        shards = self.n_shards(split)
+        row = {"shape": (shards, self.shard_tables), "chunks": (1, self.shard_tables)}
+        entry = {"shape": (shards, self.shard_tables, 4), "chunks": (1, self.shard_tables, 4)}
+        values = {"shape": (shards, self.capacity), "shards": (1, self.capacity), "chunks": (1, CHUNK)}
+        return {
+            "values": {**values, "dtype": "float32", "fill_value": np.nan},
+            "index": {**entry, "dtype": "int32", "fill_value": -1},
+            "stderr": {**row, "dtype": "float64", "fill_value": np.nan},
+            "family": {**row, "dtype": "int16", "fill_value": -1},
+            "mi": {**row, "dtype": "float64", "fill_value": np.nan},
+        }
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as JSON values."""

@@ -27,6 +27,17 @@ class Table:
     family: str
 
 
+@dataclass(frozen=True, eq=False)
+class Catalog:
+    """Sizes, truth and family of every table of a split in the order of the shards, each array (T,)."""
+
+    n: np.ndarray
+    d_x: np.ndarray
+    d_y: np.ndarray
+    mi_nats: np.ndarray
+    family: np.ndarray
+
+
 def pack(tables: Sequence[Table], families: Sequence[str], places: int) -> dict[str, np.ndarray]:
     """Lay tables end to end, x then y, each row by row.
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,23 +32,12 @@ from zarr.errors import ZarrUserWarning
 from zarr.storage import FsspecStore, LocalStore
 
 from data_gen.errors import DataGenError, IncompleteStore
-from data_gen.manifest import CHUNK, Manifest
-from data_gen.shard import Table, defect, pack, unpack, values_of
+from data_gen.manifest import Manifest
+from data_gen.shard import Catalog, Table, defect, pack, unpack, values_of
 
 _SMALL = ("index", "stderr", "family")
 _ARRAYS = ("values", *_SMALL, "mi")  # in the order of writing
 _DAMAGE = (ValueError, RuntimeError)  # what zarr raises for a wrong checksum or length, or a block it cannot decode
-
-
-@dataclass(frozen=True, eq=False)
-class Catalog:
-    """Sizes, truth and family of every table of a split in the order of the shards, each array (T,)."""
-
-    n: np.ndarray
-    d_x: np.ndarray
-    d_y: np.ndarray
-    mi_nats: np.ndarray
-    family: np.ndarray
 
 
 class Store:
@@ -83,7 +72,7 @@ class Store:
         root = zarr.open_group(_storage(uri), mode="a", use_consolidated=False)
         for split in manifest.tables:
             group = root.require_group(split)
-            for name, options in _layout(manifest.n_shards(split), manifest.shard_tables, manifest.capacity).items():
+            for name, options in manifest.arrays(split).items():
                 group.create_array(name, overwrite=True, compressors=_compressors(), **options)
         root.attrs.put({"manifest": manifest.to_json(), "complete": False})  # last: without it the store is made anew
         return cls(uri, root, manifest)
@@ -265,19 +254,6 @@ def _advice(uri: str) -> str:
 
 def _compressors() -> list[BloscCodec | Crc32cCodec]:
     return [BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec()]
-
-
-def _layout(shards: int, places: int, capacity: int) -> dict[str, dict[str, Any]]:
-    """Options of every array of a split; every fill value is one that no table contains."""
-    row = {"shape": (shards, places), "chunks": (1, places)}
-    values = {"shape": (shards, capacity), "shards": (1, capacity), "chunks": (1, CHUNK)}
-    return {
-        "values": {**values, "dtype": "float32", "fill_value": np.nan},
-        "index": {"shape": (shards, places, 4), "chunks": (1, places, 4), "dtype": "int32", "fill_value": -1},
-        "stderr": {**row, "dtype": "float64", "fill_value": np.nan},
-        "family": {**row, "dtype": "int16", "fill_value": -1},
-        "mi": {**row, "dtype": "float64", "fill_value": np.nan},
-    }
 
 
 def _storage(uri: str) -> zarr.abc.store.Store:
