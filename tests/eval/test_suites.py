@@ -8,6 +8,8 @@ import pytest
 from scipy import integrate
 from scipy.stats import multivariate_t, norm
 
+import data_gen.spec  # noqa: F401  (fills the registries)
+from data_gen.registry import FAMILIES, TRANSFORMS
 from eval.baselines import build
 from eval.errors import EvalError
 from eval.suites import SUITES, SuiteOptions, bmi, laws, maps, null, suite
@@ -206,3 +208,32 @@ def test_null_marginals_are_finite_and_vary(name, rng):
     assert v.shape == (200, 3)
     assert np.isfinite(v).all()
     assert (v.std(axis=0) > 0).all()
+
+
+TWINS = {
+    "gaussian_dense": ({"rho": 0.4}, laws.normal(laws.dense(4, 0.4), 4)),
+    "gaussian_sparse": ({"interacting": 3, "strength": 1.3}, laws.normal(laws.sparse(4, 3, 1.3), 4)),
+    "gaussian_two_pairs": ({"interacting": 2, "strength": 2.0}, bmi.two_pair(4)),
+    "gaussian_lvm": (
+        {"interacting": 2, "alpha": 0.6, "lam": 1.1, "beta": 0.8, "eta": 1.9},
+        laws.normal(laws.latent(4, 2, 1.1, 1.9, 0.6, 0.8), 4),
+    ),
+    "student_dense": ({"df": 2.5, "dispersion": {"rho": 0.3}}, laws.student(laws.dense(4, 0.3), 4, df=2.5)),
+    "student_identity": ({"df": 2.0, "dispersion": {"rho": 0.0}}, laws.student(np.eye(8), 4, df=2.0)),
+    "additive_noise": ({"eps": (0.1, 0.4, 0.5, 1.7)}, laws.additive_noise((0.1, 0.4, 0.5, 1.7))),
+}
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_laws_written_twice_have_one_truth(name):
+    """The benchmark's own laws and those of the training data were written apart, to catch each other's mistakes."""
+    parameters, law = TWINS[name]
+    twin = FAMILIES.get(name).from_params({"d_x": 4, "d_y": 4, **parameters})
+    assert twin.truth().nats == pytest.approx(law.mi_nats, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["half_cube", "asinh", "normal_cdf", "wiggly_x", "wiggly_y"])
+def test_maps_written_twice_are_one_map(name, rng):
+    v = rng.normal(size=(50, 3))
+    twin = TRANSFORMS.get(name).from_params({"d_in": 3}).apply(rng, v)
+    assert twin == pytest.approx(getattr(maps, name)(v), abs=1e-9)
