@@ -67,7 +67,7 @@ def label_nats(weights: np.ndarray, means: np.ndarray, scales: np.ndarray) -> fl
         scales: Standard deviations given the label, (k,).
     """
     p = _on_grid(means, scales)  # (k, g)
-    ratio = np.divide(p, weights @ p, out=np.ones_like(p), where=p > 0)
+    ratio = np.divide(p, weights @ p, out=np.ones_like(p), where=p > 1e-300)  # a product of smaller ones is 0
     return max(float(weights @ (p * np.log(ratio)).sum(axis=1)), 0.0)
 
 
