@@ -56,6 +56,8 @@ class TrainConfig:
     """Folder of the run: states, metrics.jsonl, token cache and, at the end, the checkpoint."""
     preset: Literal["tiny", "small", "full"] = "tiny"
     """Length and pace of the training."""
+    shards: int | None = None
+    """Train on the first so many shards alone; by default on all."""
     steps: int | None = None
     """Optimizer steps, instead of the preset's."""
     batch: int | None = None
@@ -89,6 +91,8 @@ class TrainConfig:
 
     def schedule(self) -> Schedule:
         """The preset's schedule with the overrides given."""
+        if self.shards is not None and self.shards <= 0:
+            raise TrainingError(f"got shards = {self.shards}, wanted more than 0")
         names = ("steps", "batch", "learning_rate", "validate_every", "save_every")
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         for name, value in given.items():

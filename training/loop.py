@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from time import perf_counter
@@ -57,6 +57,7 @@ def train(config: TrainConfig) -> str:
 
     sources = [(config.data, "train"), (config.data, "validation"), *((data, "validation") for data in config.monitor)]
     caches = [TokenCache(data, split, token_folder(config.tokens, config.out, data)) for data, split in sources]
+    caches[0] = replace(caches[0], most=config.shards)
     for cache in caches:
         if rank == 0:
             cache.fill(config.workers)

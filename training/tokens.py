@@ -73,15 +73,18 @@ class TokenCache:
         data: The store's folder or URI.
         split: Name of the split.
         folder: Where cached shards lie.
+        most: Shards to use, the first ones; None for all.
     """
 
     data: str
     split: str
     folder: Path
+    most: int | None = None
 
     def __len__(self) -> int:
         """Number of shards."""
-        return Store.open(self.data).splits[self.split]
+        there = Store.open(self.data).splits[self.split]
+        return there if self.most is None else min(there, self.most)
 
     def fill(self, workers: int = 0, quiet: bool = False) -> None:
         """Make every shard's tokens that are not there yet, in parallel processes, with progress and time left."""
