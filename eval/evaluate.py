@@ -60,9 +60,9 @@ def evaluate(config: EvaluateConfig) -> Path:
     console = Console()
     folder = Path(config.out or f"reports/{config.suite}")
     setup = Setup(config.suite, _options(config), config.estimators, config.checkpoint)
-    identity = _identity(config)
     page = folder / "report.html"
     bench = Bench.of(setup)
+    identity = _identity(config)
     journal = Journal(folder, identity)
     if page.exists():
         print(f"{folder} is finished already; nothing to do.")
