@@ -30,13 +30,14 @@ def predict(network: Network, tables: Labelled, batch: int = 1024) -> Tensor:
 
 
 def summary(quantiles: Tensor, mi_nats: Tensor) -> dict[str, float]:
-    """Pinball loss, mean absolute error of the median, and coverage of the 90 % interval."""
+    """Pinball loss, mean absolute error of the median, and width and coverage of the 90 % interval."""
     taus = quantiles.new_tensor(LEVELS)
     low, high = quantiles[:, LEVELS.index(0.05)], quantiles[:, LEVELS.index(0.95)]
     return {
         "pinball": float(pinball(quantiles, taus, mi_nats)),
         "bent": float(pinball(_bend(quantiles), taus, _bend(mi_nats))),
         "mae": float((quantiles[:, MEDIAN] - mi_nats).abs().mean()),
+        "width90": float((high - low).mean()),
         "coverage90": float(((low <= mi_nats) & (mi_nats <= high)).float().mean()),
     }
 
