@@ -113,8 +113,8 @@ def _section(rows: list[_Row]) -> str:
     lines += [f"| {' | '.join(row.cells())} |" for row in rows]
     return (
         HEADING
-        + "Split-conformal offsets per group of n, dimension and predicted median; measured on test splits that no fit\n"
-        "saw. Coverage is of the true MI by the 90 % interval, with its binomial standard error.\n\n"
+        + "Split-conformal offsets per group of n, dimension and predicted median; measured on test splits that no\n"
+        "fit saw. Coverage is of the true MI by the 90 % interval, with its binomial standard error.\n\n"
         + "\n".join(lines)
         + "\n"
     )
