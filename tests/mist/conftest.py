@@ -25,7 +25,7 @@ def trained() -> Checkpoint:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = Network(NetworkConfig(width=16, depth=1, heads=2, row_width=8, row_queries=2))
-        for parameter in network.head.parameters():
+        for parameter in network.levels.parameters():
             torch.nn.init.normal_(parameter, std=0.1)
     calibration = fit(outcomes(400, 0), shifted={"other laws": outcomes(400, 1)})
     return Checkpoint(network.eval(), calibration, Limits(10, 5000, 8), {"made by": "tests"}, "# A card\n")
