@@ -23,8 +23,8 @@ from mist.statistics.neighbours import MIDDLE, NEIGHBOURS, ksg
 FREQUENCIES = 6
 MATCHES = 12  # matched pairs that become tokens
 KNN_MATCHES = 3  # strongest pairs that get kNN estimates: 1 ms each at 500 rows
-KNN_ROWS = 1024
-FEATURES = 13 + 2 * len(NEIGHBOURS) + 1
+KNN_ROWS = 512
+FEATURES = 13 + len(NEIGHBOURS) + 1
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def matched_pairs(x: Scores, y: Scores, whole: np.ndarray | None = None) -> Pair
     Args:
         x: One side.
         y: The other side.
-        whole: Neighbour estimates at n and n/2 rows, (B, 6), where known already: for one column per side.
+        whole: Neighbour estimates, (B, 3), where known already: for one column per side.
     """
     batch, n, d_x = x.normal.shape
     d_y = y.normal.shape[2]
@@ -147,16 +147,13 @@ def _rival(energy: Tensor, i: Tensor, j: Tensor) -> Tensor:
 
 
 def _neighbours(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """Neighbour estimates of the strongest matches at n and n/2 rows, (B, M, 6), and who has one, (B, M)."""
+    """Neighbour estimates of the strongest matches, (B, M, 3), and which matches have one, (B, M)."""
     batch, n, matched = u.shape
     rows, strongest = min(n, KNN_ROWS), min(matched, KNN_MATCHES)
-    width = len(NEIGHBOURS)
-    s, t = (part[..., :strongest].detach().cpu().numpy().transpose(0, 2, 1) for part in (u, v))  # (B, S, N)
-    found = np.zeros((batch, matched, 2 * width))
-    for part, count in enumerate((rows, rows // 2)):
-        left, right = (side[..., :count].reshape(batch * strongest, count, 1) for side in (s, t))
-        estimates = ksg(left, right).nats.reshape(batch, strongest, width)
-        found[:, :strongest, part * width : (part + 1) * width] = estimates
+    s, t = (part[:, :rows, :strongest].detach().cpu().numpy().transpose(0, 2, 1) for part in (u, v))  # (B, S, N)
+    left, right = (side.reshape(batch * strongest, rows, 1) for side in (s, t))
+    found = np.zeros((batch, matched, len(NEIGHBOURS)))
+    found[:, :strongest] = ksg(left, right).nats.reshape(batch, strongest, len(NEIGHBOURS))
     mask = torch.zeros(batch, matched, dtype=torch.float64)
     mask[:, :strongest] = 1.0
     return torch.from_numpy(found), mask

@@ -52,7 +52,7 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
     n, d_x, d_y = u.normal.shape[1], u.normal.shape[2], v.normal.shape[2]
     spectrum = Spectrum(u.normal, v.normal)
     near, all_local, lead_local = _neighbour_sets(u, v, spectrum)
-    known = near[:, 0, : 2 * len(NEIGHBOURS)].numpy() if d_x == d_y == 1 else None
+    known = near[:, 0, : len(NEIGHBOURS)].numpy() if d_x == d_y == 1 else None
     matched = pairs.matched_pairs(u, v, known)
     waves = _wave_tokens(u, v, spectrum, matched)
     tokens = {
