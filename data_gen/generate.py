@@ -89,10 +89,12 @@ def make_shard(config: GenerateConfig, split: str, index: int) -> list[Table]:
     """Draw the tables of one shard: a pure function of the configuration's content and the shard's place.
 
     Raises:
-        DataGenError: A law gave values or a truth that cannot be stored.
+        DataGenError: There is no such shard, or a law gave values or a truth that cannot be stored.
     """
     planned = plan(config)
-    number = min(planned.shard_tables, planned.tables[split] - index * planned.shard_tables)
+    number = min(planned.shard_tables, planned.tables.get(split, 0) - index * planned.shard_tables)
+    if number < 1 or index < 0:
+        raise DataGenError(f"preset {config.preset!r} plans no shard {split} {index}; its tables: {planned.tables}")
     return [make_table(config, split, index, row)[0] for row in range(number)]
 
 

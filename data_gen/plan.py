@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -30,7 +31,8 @@ class GenerateConfig:
     Attributes:
         out: Where the store lies: a local path or any fsspec URI.
         preset: Name of the meta-distribution.
-        tables: Tables in the training split; by default the preset's. Fewer shrink the other splits in proportion.
+        tables: Tables in the largest split (train, if there is one); by default the preset's. Fewer tables shrink the
+            other splits in proportion, more leave them as they are.
         shard_tables: Tables per shard; by default the preset's.
         seed: Seed of the whole store.
         flow_share: Share of sides that pass through a random flow; by default the preset's.
@@ -92,13 +94,19 @@ def plan(config: GenerateConfig) -> Plan:
         raise DataGenError(f"--seed must be 0 or more; got {config.seed}")
     if config.workers < 0:
         raise DataGenError(f"--workers must be 0 (one per core) or more; got {config.workers}")
+    largest = _largest(base.tables)
     tables = dict(base.tables)
     if config.tables is not None:
-        share = min(1.0, config.tables / base.tables["train"])
+        share = min(1.0, config.tables / base.tables[largest])
         tables = {split: math.ceil(share * number) for split, number in base.tables.items()}
-        tables["train"] = config.tables
+        tables[largest] = config.tables
     prior = base.prior if config.flow_share is None else replace(base.prior, flow_share=config.flow_share)
     return Plan(prior, tables, config.shard_tables or base.shard_tables)
+
+
+def _largest(tables: Mapping[str, int]) -> str:
+    """The split that --tables sizes: train, in the presets that have one."""
+    return max(tables, key=lambda split: tables[split])
 
 
 def content(config: GenerateConfig) -> dict[str, Any]:
@@ -121,10 +129,11 @@ def config_of(store: Store) -> GenerateConfig:
         DataGenError: The preset has changed since, so its tables cannot be made again.
     """
     made = store.config
+    base = preset(made["preset"])
     config = GenerateConfig(
         out=store.uri,
         preset=made["preset"],
-        tables=made["tables"]["train"],
+        tables=made["tables"].get(_largest(base.tables)),
         shard_tables=made["shard_tables"],
         seed=made["seed"],
         flow_share=made["prior"]["flow_share"],

@@ -38,6 +38,7 @@ from data_gen.shard import Catalog, Table, defect, pack, unpack, values_of
 _SMALL = ("index", "stderr", "family")
 _ARRAYS = ("values", *_SMALL, "mi")  # in the order of writing
 _DAMAGE = (ValueError, RuntimeError)  # what zarr raises for a wrong checksum or length, or a block it cannot decode
+_BEGUN = {"begun": True}  # attributes of a root until it has its manifest
 
 
 class Store:
@@ -65,11 +66,11 @@ class Store:
         """Make an empty store at a local path or any fsspec URI.
 
         Raises:
-            DataGenError: There is a store already.
+            DataGenError: There is a store already, or something else.
         """
         if cls.exists(uri):
             raise DataGenError(f"there is a store at {uri} already; give another place or remove it")
-        root = zarr.open_group(_storage(uri), mode="a", use_consolidated=False)
+        root = _begin(uri)
         for split in manifest.tables:
             group = root.require_group(split)
             for name, options in manifest.arrays(split).items():
@@ -269,8 +270,11 @@ def _root(uri: str, consolidated: bool) -> zarr.Group | None:
     Raises:
         DataGenError: The metadata are damaged.
     """
+    storage = _storage(uri)
+    if isinstance(storage, LocalStore) and not storage.root.is_dir():
+        return None  # zarr would make the folder
     try:
-        root = zarr.open_group(_storage(uri), mode="r+", use_consolidated=None if consolidated else False)
+        root = zarr.open_group(storage, mode="r+", use_consolidated=None if consolidated else False)
         return root if "manifest" in root.attrs else None
     except FileNotFoundError:
         return None
@@ -282,6 +286,30 @@ def _manifest(root: zarr.Group) -> Manifest:
     return Manifest.from_json(root.attrs.asdict()["manifest"])  # type: ignore[arg-type]
 
 
+def _begin(uri: str) -> zarr.Group:
+    """A root group without a manifest, new or left by a creation that was interrupted.
+
+    Raises:
+        DataGenError: Something lies there that we did not make.
+    """
+    storage = _storage(uri)
+    found = [key for key in _keys(storage) if not key.endswith(".partial")]
+    if not found:
+        return zarr.create_group(storage, attributes=dict(_BEGUN))  # a copy: zarr keeps and changes it
+    if "zarr.json" in found:
+        root = zarr.open_group(storage, mode="r+", use_consolidated=False)
+        if root.attrs.asdict() == _BEGUN:
+            return root
+    raise DataGenError(f"{uri} holds something that is no store of ours ({found[0]}); give an empty or a new place")
+
+
+def _keys(storage: zarr.abc.store.Store) -> list[str]:
+    async def collect() -> list[str]:
+        return [key async for key in storage.list()]
+
+    return sorted(sync(collect()))
+
+
 def _erase(array: zarr.Array, index: int) -> None:
     """Delete a shard's file: zarr reads a file before it writes over it, and stumbles when the file is damaged."""
     key = array.metadata.encode_chunk_key((index,) + (0,) * (array.ndim - 1))
@@ -290,10 +318,6 @@ def _erase(array: zarr.Array, index: int) -> None:
 
 def _sweep(storage: zarr.abc.store.Store) -> None:
     """Delete what killed writers left behind, so that an interrupted and a smooth run end in the same files."""
-
-    async def sweep() -> None:
-        left = [key async for key in storage.list() if key.endswith(".partial")]
-        for key in left:
-            await storage.delete(key)
-
-    sync(sweep())
+    for key in _keys(storage):
+        if key.endswith(".partial"):
+            sync(storage.delete(key))

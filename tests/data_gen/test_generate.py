@@ -15,6 +15,7 @@ from data_gen.errors import DataGenError, IncompleteStore
 from data_gen.generate import GenerateConfig, generate, make_shard, make_table, open_or_create
 from data_gen.manifest import CHUNK, Manifest
 from data_gen.plan import capacity, config_of, content, largest_shard, plan, versions
+from data_gen.prior import PRESETS
 from data_gen.registry import FAMILIES
 from data_gen.store import Store
 
@@ -81,7 +82,7 @@ def test_interrupted_creation_is_made_anew(tmp_path: Path, reference: Path) -> N
     out = tmp_path / "store"
     open_or_create(config(out))
     root = out / "zarr.json"
-    root.write_text('{"zarr_format": 3, "node_type": "group", "attributes": {}}')
+    root.write_text('{"zarr_format": 3, "node_type": "group", "attributes": {"begun": true}}')
     made_here(config(out))
     assert contents(out) == contents(reference)
 
@@ -213,6 +214,16 @@ def test_smaller_stores_shrink_every_split() -> None:
     assert plan(config("a", tables=64)).tables == {"train": 64, "validation": 8, "calibration": 16, "test": 8}
     whole = plan(config("a", tables=None))
     assert plan(config("a", tables=10 * whole.tables["train"])).tables["test"] == whole.tables["test"]
+
+
+def test_presets_without_a_training_split() -> None:
+    name = next(name for name, preset in PRESETS.items() if "train" not in preset.tables)
+    largest = max(PRESETS[name].tables.values())
+    tables = plan(config("a", preset=name, tables=16)).tables
+    assert max(tables.values()) == 16
+    assert all(tables[split] >= 16 * number // largest for split, number in PRESETS[name].tables.items())
+    with pytest.raises(DataGenError, match="plans no shard train 0"):
+        make_shard(config("a", preset=name), "train", 0)
 
 
 def test_capacity_is_a_power_of_two_of_chunks_with_headroom() -> None:

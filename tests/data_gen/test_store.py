@@ -213,6 +213,18 @@ def test_create_refuses_to_overwrite(uri: str) -> None:
         Store.create(uri, manifest())
 
 
+def test_places_of_others_are_left_alone(tmp_path: Path) -> None:
+    assert not Store.exists(f"{tmp_path}/new")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(DataGenError, match=r"holds something that is no store of ours \(notes.txt\); give an empty"):
+        Store.create(str(tmp_path), manifest())
+    (tmp_path / "notes.txt").unlink()
+    (tmp_path / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group", "attributes": {"mine": 1}}')
+    with pytest.raises(DataGenError, match=r"no store of ours \(zarr.json\)"):
+        Store.create(str(tmp_path), manifest())
+
+
 @pytest.mark.parametrize("capacity", [0, CHUNK + 1, 2**31])
 def test_capacity_must_be_whole_chunks(capacity: int) -> None:
     with pytest.raises(DataGenError, match=f"multiple of {CHUNK} below 2\\*\\*31 values; got {capacity}"):
