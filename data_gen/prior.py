@@ -130,7 +130,7 @@ class Prior:
         self, rng: np.random.Generator, family: Family, d: int, d_out: int, flow: bool
     ) -> tuple[Transform, ...]:
         """Draw the maps of one side; noise columns come last or, in a third of cases, first."""
-        count = int(rng.choice(len(MAP_COUNTS), p=MAP_COUNTS))
+        count = _index(rng, MAP_COUNTS)
         noise = NoiseColumns.of(rng, d, d_out - d) if d_out > d else None
         early = noise is not None and rng.uniform() < 1 / 3
         steps: list[Transform] = [noise] if noise is not None and early else []

@@ -54,8 +54,8 @@ class Components:
         """Return the log density of each component at the rows (n, k), (c, n)."""
         k = rows.shape[1]
         inverse = np.linalg.inv(self.factors)
-        white = rows @ inverse.transpose(0, 2, 1) - np.einsum("ckj,cj->ck", inverse, self.means)[:, None]  # (c, n, k)
-        square = np.einsum("cnk,cnk->cn", white, white)
+        white = inverse @ rows.T - inverse @ self.means[:, :, None]  # (c, k, n)
+        square = np.square(white, out=white).sum(axis=1)  # (c, n)
         if np.isfinite(self.df):
             half = 0.5 * (self.df + k)
             constant = gammaln(half) - gammaln(0.5 * self.df) - 0.5 * k * np.log(self.df * np.pi)

@@ -163,8 +163,13 @@ def function_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarr
     fresh = evenly(family.inputs)
     fresh = 0.5 * stats.norm.ppf(fresh) if family.normal_inputs else 2 * fresh - 1
     law = stats.norm if family.noise == "normal" else stats.laplace
-    margin = averaged(law.logpdf(v, loc=family.f(fresh, family.shape)[:, None], scale=family.scale))
-    return law.logpdf(v, loc=family.f(x0, family.shape), scale=family.scale) - margin
+    summary = {
+        "sum": lambda u: sum(u.T) / np.sqrt(len(u.T)),
+        "norm": lambda u: np.sqrt(sum(u.T**2)),
+        "product": lambda u: np.exp(sum(np.log(np.abs(2 * u.T)))) * np.prod(np.sign(u.T), axis=0),
+    }[family.summary]
+    margin = averaged(law.logpdf(v, loc=family.f(summary(fresh), family.shape)[:, None], scale=family.scale))
+    return law.logpdf(v, loc=family.f(summary(x0), family.shape), scale=family.scale) - margin
 
 
 def scale_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
