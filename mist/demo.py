@@ -62,7 +62,7 @@ def stages(config: DemoConfig) -> list[tuple[str, list[str]]]:
         ("generate", ["--preset", "tiny", "--out", data, *workers]),
         ("train", ["--preset", "tiny", "--data", data, "--out", model, "--resume", *workers]),
         ("calibrate", ["--run", model, "--data", data, *workers]),
-        ("evaluate", ["--checkpoint", model, "--suite", "quick", "--tables", "120", "--out", report]),
+        ("evaluate", ["--checkpoint", model, "--suite", "tiny", "--out", report]),
     ]
 
 

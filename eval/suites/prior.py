@@ -1,4 +1,4 @@
-"""Suites of fresh tables from the meta-distributions: `wide`, `small-n` and `held-out-families`.
+"""Suites of fresh tables from the meta-distributions: `tiny`, `wide`, `small-n` and `held-out-families`.
 
 Their root seeds and their split are not those of any meta-dataset, so no table was seen in training. The laws of
 `wide` and `small-n` may have been; those of `held-out-families` are in no training split of the preset `wide-seen`, and
@@ -16,8 +16,15 @@ from eval.suites.base import ROOT, Plan, SuiteOptions, register
 from eval.suites.laws import Law
 
 _TABLES = 400
+_TINY_TABLES = 160
 _SMALL_N = (10, 12, 16, 24, 32, 48, 64)
 _SHAPE_STREAM = 1  # shard number under which shapes are drawn; cases have a hash of the suite's name there
+
+
+@register("tiny")
+def tiny(options: SuiteOptions) -> list[Plan]:
+    """Plan 160 tables of the prior of the preset `tiny`, what a model trained on it can answer for."""
+    return prior_plans("tiny", _TINY_TABLES, options)
 
 
 @register("wide")
