@@ -92,3 +92,10 @@ def test_the_file_tree_is_true():
 def test_links_lead_somewhere():
     for link in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (ROOT / link).exists(), link
+
+
+def test_the_results_are_those_of_the_reports():
+    from eval.table import markdown
+
+    shown = README.partition("<!-- results -->\n")[2].partition("<!-- end of results -->")[0]
+    assert shown.strip() == markdown(ROOT / "eval" / "reports").strip()
