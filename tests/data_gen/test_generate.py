@@ -47,13 +47,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_number_of_workers_leaves_no_trace(
-    tmp_path: Path, reference: Path, workers: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "store"
-    assert generate(config(out, workers=workers)) == str(out)
-    assert contents(out) == contents(reference)
+def assert_quiet(capsys: pytest.CaptureFixture[str], out: Path) -> None:
     printed, noise = capsys.readouterr()
     assert printed.splitlines()[-1] == str(out)
     assert "train" in printed
@@ -61,21 +55,30 @@ def test_number_of_workers_leaves_no_trace(
     assert "Traceback" not in noise
 
 
+def test_two_workers_leave_no_trace(tmp_path: Path, reference: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "store"
+    assert generate(config(out, workers=2)) == str(out)
+    assert contents(out) == contents(reference)
+    assert_quiet(capsys, out)
+
+
+def test_one_worker_makes_only_what_is_missing(
+    tmp_path: Path, reference: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "store"
+    open_or_create(config(out)).write_shard("train", 2, make_shard(config(out), "train", 2))
+    written = (out / "train" / "values" / "c" / "2" / "0").stat().st_mtime_ns
+    assert generate(config(out, workers=1)) == str(out)
+    assert (out / "train" / "values" / "c" / "2" / "0").stat().st_mtime_ns == written
+    assert contents(out) == contents(reference)
+    assert_quiet(capsys, out)
+
+
 def test_second_run_does_nothing_and_says_so(reference: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = {path: path.stat().st_mtime_ns for path in reference.rglob("*")}
     generate(config(reference))
     assert "is complete: nothing to do" in capsys.readouterr().out
     assert before == {path: path.stat().st_mtime_ns for path in reference.rglob("*")}
-
-
-def test_resume_makes_only_what_is_missing(tmp_path: Path, reference: Path) -> None:
-    out = tmp_path / "store"
-    store = open_or_create(config(out))
-    store.write_shard("train", 2, make_shard(config(out), "train", 2))
-    written = (out / "train" / "values" / "c" / "2" / "0").stat().st_mtime_ns
-    generate(config(out))
-    assert (out / "train" / "values" / "c" / "2" / "0").stat().st_mtime_ns == written
-    assert contents(out) == contents(reference)
 
 
 def test_interrupted_creation_is_made_anew(tmp_path: Path, reference: Path) -> None:
@@ -90,12 +93,12 @@ def test_interrupted_creation_is_made_anew(tmp_path: Path, reference: Path) -> N
 KILLED = """
 from data_gen.generate import GenerateConfig, generate
 if __name__ == "__main__":
-    generate(GenerateConfig(out={out!r}, tables=512, shard_tables=8, workers=2))
+    generate(GenerateConfig(out={out!r}, tables=512, shard_tables=8, workers=2, flow_share=0.0))
 """
 
 
 def test_kill_and_resume_leave_no_trace(tmp_path: Path) -> None:
-    made = config(tmp_path / "killed", tables=512, shard_tables=8, workers=2)
+    made = config(tmp_path / "killed", tables=512, shard_tables=8, workers=2, flow_share=0.0)
     script = tmp_path / "run.py"
     script.write_text(KILLED.format(out=made.out))
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -133,7 +136,7 @@ def test_other_size_is_refused_without_extend(reference: Path) -> None:
 
 def test_extended_store_equals_one_made_at_once(tmp_path: Path) -> None:
     made_here(config(tmp_path / "grown", tables=40))
-    generate(config(tmp_path / "grown", tables=64, extend=True))
+    made_here(config(tmp_path / "grown", tables=64, extend=True))
     made_here(config(tmp_path / "once", tables=64))
     assert contents(tmp_path / "grown") == contents(tmp_path / "once")
 
@@ -151,7 +154,7 @@ def test_store_without_room_cannot_grow(tmp_path: Path) -> None:
 
 def test_failed_shards_are_listed_and_others_kept(tmp_path: Path) -> None:
     """Shards of 128 tables do not fit into one chunk; those of the smaller splits do."""
-    made = config(tmp_path, tables=128, shard_tables=128)
+    made = config(tmp_path, tables=128, shard_tables=128, flow_share=0.0)
     planned = plan(made)
     sizes = {"tables": planned.tables, "shard_tables": 128, "capacity": CHUNK}
     assert largest_shard(planned, made.seed) > CHUNK
