@@ -1,7 +1,9 @@
 """Meta-distributions: laws from which the specs of a meta-dataset are drawn."""
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Self
 
 import numpy as np
@@ -154,7 +156,7 @@ def draw_nats(rng: np.random.Generator, n: int) -> float:
     It is capped at 1 + log n, for a sample of n rows tells larger values apart hardly (guess: the kNN and the Gaussian
     estimate of n rows agree within a third of a nat up to about there).
     """
-    low, high, _ = STRATA[_index(rng, [share for *_, share in STRATA])]
+    low, high, _ = STRATA[_index(rng, (share for *_, share in STRATA))]
     return min(log_uniform(rng, low, high), (1.0 + np.log(n)) * rng.uniform(0.7, 1.0))
 
 
@@ -182,13 +184,13 @@ def _core(rng: np.random.Generator, d: int, noisy: bool) -> int:
     return int(rng.integers(1, d + 1)) if noisy else d
 
 
-def _index(rng: np.random.Generator, weights: Sequence[float]) -> int:
-    total = np.cumsum(weights)
-    return int(np.searchsorted(total, rng.uniform(0.0, total[-1]), side="right"))
+def _index(rng: np.random.Generator, weights: Iterable[float]) -> int:
+    totals = list(accumulate(weights))
+    return min(bisect_right(totals, rng.uniform(0.0, totals[-1])), len(totals) - 1)
 
 
 def _choice(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
-    return list(weights)[_index(rng, list(weights.values()))]
+    return list(weights)[_index(rng, weights.values())]
 
 
 def _log_uniform_int(rng: np.random.Generator, low: int, high: int) -> int:

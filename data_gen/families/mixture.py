@@ -34,15 +34,13 @@ class Components:
     factors: np.ndarray
     df: float
 
-    def draw(self, rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
-        """Draw one row for each label, (n, k)."""
-        rows = rng.standard_normal((len(labels), self.means.shape[1]))
+    def draw(self, rng: np.random.Generator, counts: np.ndarray) -> np.ndarray:
+        """Draw so many rows from each component (c,), one component after another, (n, k)."""
+        rows = rng.standard_normal((counts.sum(), self.means.shape[1]))
         if np.isfinite(self.df):
-            rows *= np.sqrt(self.df / rng.chisquare(self.df, size=(len(labels), 1)))
-        for label in range(len(self.weights)):
-            of_label = labels == label
-            rows[of_label] = self.means[label] + rows[of_label] @ self.factors[label].T
-        return rows
+            rows *= np.sqrt(self.df / rng.chisquare(self.df, size=(len(rows), 1)))
+        parts = zip(np.split(rows, np.cumsum(counts)[:-1]), self.factors, self.means, strict=True)
+        return np.concatenate([part @ factor.T + mean for part, factor, mean in parts])
 
     def side(self, columns: slice) -> "Components":
         """Return the law of some of the columns."""
@@ -110,8 +108,7 @@ class Mixture(Family, ABC):
     def sample(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw from the mixture; padding comes last."""
         law = self.components()
-        labels = np.searchsorted(np.cumsum(law.weights)[:-1], rng.uniform(size=n), side="right")
-        rows = law.draw(rng, labels)
+        rows = rng.permutation(law.draw(rng, rng.multinomial(n, law.weights)))
         return padded(rng, rows[:, : self.k_x], self.d_x), padded(rng, rows[:, self.k_x :], self.d_y)
 
     def truth(self) -> Truth:
@@ -120,9 +117,9 @@ class Mixture(Family, ABC):
         weights, strata = both.weights, [np.zeros(0)] * len(both.weights)
         needed = _PILOT
         for _ in range(4):
-            labels = np.repeat(np.arange(len(weights)), np.ceil(needed * weights).astype(int) + 2)
-            values = _excess(both, self.k_x, rng, labels)
-            strata = [np.append(old, values[labels == label]) for label, old in enumerate(strata)]
+            counts = np.ceil(needed * weights).astype(int) + 2
+            fresh = np.split(_excess(both, self.k_x, rng, counts), np.cumsum(counts)[:-1])
+            strata = [np.append(old, new) for old, new in zip(strata, fresh, strict=True)]
             variances = [
                 np.square(weight) * stratum.var() / len(stratum)
                 for weight, stratum in zip(weights, strata, strict=True)
@@ -136,15 +133,15 @@ class Mixture(Family, ABC):
         return Truth(max(float(nats + weights @ _inner_nats(both, self.k_x)), 0.0), stderr)
 
 
-def _excess(both: Components, k_x: int, rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
-    """Return the pointwise MI of the mixture less that of each row's own component, at fresh rows, (n,).
+def _excess(both: Components, k_x: int, rng: np.random.Generator, counts: np.ndarray) -> np.ndarray:
+    """Return the pointwise MI of the mixture less that of each row's own component, at fresh rows in its order, (n,).
 
     The own component's pointwise MI has a known mean (_inner_nats) and most of the variance.
     """
-    rows = both.draw(rng, labels)
+    rows = both.draw(rng, counts)
     x, y = both.side(slice(None, k_x)), both.side(slice(k_x, None))
-    own = labels[None]
-    excess = np.zeros(len(labels))
+    own = np.repeat(np.arange(len(counts)), counts)[None]
+    excess = np.zeros(len(rows))
     for sign, law, columns in ((1, both, rows), (-1, x, rows[:, :k_x]), (-1, y, rows[:, k_x:])):
         logs = law.log_densities(columns)  # (c, n)
         excess += sign * (law.log_mean(logs) - np.take_along_axis(logs, own, axis=0)[0])

