@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,8 @@ Mutual information in nats; n, d_x and d_y as least - median - most.
 {families}
 ![Histograms of MI, n and d per family](card.png)
 
+Darker is a larger share of the family's tables (shade: its square root).
+
 ## Checks
 
 {checks}
@@ -129,28 +132,25 @@ def _row(name: str, summary: Mapping[str, Any]) -> str:
 
 
 def _draw(path: Path, columns: Columns) -> None:
-    """Draw one row of histograms per family: MI, n, d_x + d_y."""
+    """Draw the histograms of MI, n and d_x + d_y, a row of shades per family: the share of its tables in each bin."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import NullFormatter, ScalarFormatter
 
     names = np.unique(columns.family)
-    d = columns.d_x + columns.d_y
-    panels = (
-        ("mutual information (nats)", columns.mi_nats, np.linspace(0.0, columns.mi_nats.max() + 1e-9, 31)),
-        ("n", columns.n, np.geomspace(columns.n.min(), columns.n.max() + 1, 21)),
-        ("d_x + d_y", d, np.geomspace(d.min(), d.max() + 1, 21)),
-    )
-    figure = Figure(figsize=(9.0, 1.3 * len(names) + 0.6), layout="constrained")
-    axes = figure.subplots(len(names), len(panels), squeeze=False, sharex="col")
-    for column, (label, values, edges) in enumerate(panels):
-        for axis, name in zip(axes[:, column], names, strict=True):
-            axis.hist(values[columns.family == name], bins=edges, color="#3b6ea5")
-            axis.set_yticks([])
-        if column > 0:
-            axis.set_xscale("log", base=2)
-            axis.xaxis.set_major_formatter(ScalarFormatter())
-            axis.xaxis.set_minor_formatter(NullFormatter())
+    sizes = {"n": columns.n, "d_x + d_y": columns.d_x + columns.d_y}
+    panels = {"mutual information (nats)": (columns.mi_nats, np.linspace(0.0, columns.mi_nats.max() + 1e-9, 41))}
+    for label, values in sizes.items():  # bins are even in the logarithm to base 2
+        panels[label] = (np.log2(values), np.linspace(np.log2(values.min()), np.log2(values.max() + 1), 21))
+    figure = Figure(figsize=(10.0, 0.22 * len(names) + 1.2), layout="constrained")
+    axes = figure.subplots(1, len(panels), sharey=True)
+    for axis, (label, (values, edges)) in zip(axes, panels.items(), strict=True):
+        counts = np.stack([np.histogram(values[columns.family == name], edges)[0] for name in names])
+        shares = counts / counts.sum(axis=1, keepdims=True)
+        # the root makes rare sizes visible beside common ones
+        axis.pcolormesh(edges, np.arange(len(names) + 1) - 0.5, np.sqrt(shares), cmap="Blues", vmin=0)
         axis.set_xlabel(label)
-    for axis, name in zip(axes[:, 0], names, strict=True):
-        axis.set_title(str(name), fontsize=9, loc="left")
+        if label in sizes:
+            ticks = range(math.ceil(edges[0]), math.floor(edges[-1]) + 1)
+            axis.set_xticks(ticks, labels=[str(2**tick) for tick in ticks])
+    axes[0].set_yticks(range(len(names)), labels=[str(name) for name in names], fontsize=8)
+    axes[0].invert_yaxis()
     figure.savefig(path, dpi=100)
