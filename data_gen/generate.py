@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 Shard = tuple[str, int]  # split, number of the shard in its split
 
 _RETRIES = 2  # a full disk or a lost connection may pass; what fails three times will not
+_NAMED = 20  # failures that the message spells out; the progress log has named them all
 _WINDOW = 32  # least number of shards on their way: enough for workers that join an empty cluster later
 _ONE_AT_A_TIME = threading.Lock()  # flows draw from torch's global generator: no second thread beside them
 
@@ -77,7 +78,8 @@ def fill(config: GenerateConfig, store: Store, shards: Sequence[Shard]) -> None:
     check_versions(store)
     failed = _run(config, store, shards) if shards else {}
     if failed:
-        named = "; ".join(f"{split} {index}: {reason}" for (split, index), reason in sorted(failed.items()))
+        reasons = [f"{split} {index}: {reason}" for (split, index), reason in sorted(failed.items())]
+        named = "; ".join(reasons[:_NAMED]) + f"; and {len(reasons) - _NAMED} more" * (len(reasons) > _NAMED)
         raise DataGenError(
             f"{len(failed)} of {len(shards)} shards of {config.out} failed, the others are kept; "
             f"the same command tries only these again: {named}"

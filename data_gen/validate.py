@@ -83,7 +83,9 @@ def validate(config: ValidateConfig) -> str:
     if problems := findings.problems:
         named = "; ".join(problems[:_NAMED]) + ("; ..." if len(problems) > _NAMED else "")
         hint = "" if config.repair else f"; `mist validate {config.store} --repair` makes broken shards again"
-        raise DataGenError(f"{config.store} has {len(problems)} problems (all in {folder}): {named}{hint}")
+        raise DataGenError(
+            f"{config.store} has {len(problems)} problem{'s' * (len(problems) > 1)} (all in {folder}): {named}{hint}"
+        )
     print(f"{config.store} is sound: {len(findings.entries):,} tables, {findings.compared} made again and equal.")
     print(folder)
     return str(folder)
