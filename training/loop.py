@@ -35,7 +35,7 @@ GRADIENT_NORM = 1.0  # gradients are clipped to this length; guess
 SCALING_TABLES = 8192  # tables that set the input scaling
 MAPPED_BYTES = 2_000_000_000  # memory below this size goes back to the allocator, not to the system
 # what may differ between a run and its resumption
-CIRCUMSTANCES = ("resume", "workers", "threads", "device", "wandb", "project", "monitor", "tokens", "out")
+CIRCUMSTANCES = ("resume", "workers", "threads", "device", "wandb", "project", "watch", "tokens", "out")
 
 
 def train(config: TrainConfig) -> str:
@@ -50,14 +50,14 @@ def train(config: TrainConfig) -> str:
     if (out / FOLDER).exists() and _same(out, record):
         console.print(f"{out} is finished already; nothing to do. Give another --out to train again.")
         return str(out)
-    for data in (config.data, *config.monitor):
+    for data in (config.data, *config.watch):
         Store.open(data)  # not whole: raises before anything is written
     rank, world, device = _place(config)
     saved = _resumable(out, config, record)
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
 
-    sources = [(config.data, "train"), (config.data, "validation"), *((data, "validation") for data in config.monitor)]
+    sources = [(config.data, "train"), (config.data, "validation"), *((data, "validation") for data in config.watch)]
     caches = [TokenCache(data, split, token_folder(config.tokens, config.out, data)) for data, split in sources]
     caches[0] = replace(caches[0], most=config.shards)
     for cache in caches:
@@ -212,7 +212,7 @@ def _barrier(world: int) -> None:
 
 
 def _names(config: TrainConfig) -> list[str]:
-    return [Path(data).name or f"monitor{number}" for number, data in enumerate(config.monitor)]
+    return [Path(data).name or f"watched{number}" for number, data in enumerate(config.watch)]
 
 
 def _sample(cache: TokenCache) -> Labelled:
