@@ -32,6 +32,8 @@ class CalibrateConfig:
     """Meta-dataset of the laws it was trained on; its calibration split is used."""
     shifted: tuple[str, ...] = ()
     """Meta-datasets of laws kept out of training; with them cautious intervals are fitted too."""
+    shards: int | None = None
+    """Use the first so many shards of every split alone; by default all."""
     tokens: str | None = None
     """Folder of the token cache; by default inside the run's folder."""
     workers: int = 0
@@ -82,7 +84,7 @@ class _Row:
 
 
 def _tables(config: CalibrateConfig, data: str, split: str) -> Labelled:
-    cache = TokenCache(data, split, token_folder(config.tokens, config.run, data))
+    cache = TokenCache(data, split, token_folder(config.tokens, config.run, data), config.shards)
     if not len(cache):
         raise TrainingError(f"got {data} without tables in its {split} split; generate it with some")
     cache.fill(config.workers)
