@@ -11,12 +11,13 @@ from mist.prepare import Limits
 
 
 def training_card(
-    record: dict[str, Any], store: Store, catalog: Catalog, rows: list[dict[str, float]], limits: Limits
+    record: dict[str, Any], steps: int, store: Store, catalog: Catalog, rows: list[dict[str, float]], limits: Limits
 ) -> str:
     """Markdown card of a trained network.
 
     Args:
         record: The run's configuration.
+        steps: Steps done.
         store: The meta-dataset.
         catalog: Sizes and truths of its training split.
         rows: Rows of metrics.jsonl.
@@ -51,10 +52,11 @@ True MI in nats, quantiles: {ranges}.
 
 ## Training
 
-{schedule["steps"]} steps of {schedule["batch"]} tables, seed {record["seed"]}; {seconds / 60:.0f} minutes since the
-last resumption. Loss: pinball on MI plus pinball on asinh(4 MI) / 4. The running mean of the weights is kept.
+{steps} of {schedule["steps"]} scheduled steps of {schedule["batch"]} tables, seed {record["seed"]};
+{seconds / 60:.0f} minutes since the last resumption. Loss: pinball on MI plus pinball on asinh(4 MI) / 4. The running
+mean of the weights is kept.
 
-## At the last step, before calibration
+## At step {last.get("step", 0)}, before calibration
 
 | measure | value |
 |---|---|

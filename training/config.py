@@ -60,6 +60,8 @@ class TrainConfig:
     """Train on the first so many shards alone; by default on all."""
     steps: int | None = None
     """Optimizer steps, instead of the preset's."""
+    stop: int | None = None
+    """End at this step of the schedule already, and write the checkpoint."""
     batch: int | None = None
     """Tables per step, instead of the preset's."""
     learning_rate: float | None = None

@@ -35,7 +35,7 @@ GRADIENT_NORM = 1.0  # gradients are clipped to this length; guess
 SCALING_TABLES = 8192  # tables that set the input scaling
 MAPPED_BYTES = 2_000_000_000  # memory below this size goes back to the allocator, not to the system
 # what may differ between a run and its resumption
-CIRCUMSTANCES = ("resume", "workers", "threads", "device", "wandb", "project", "watch", "tokens", "out")
+CIRCUMSTANCES = ("resume", "workers", "threads", "device", "wandb", "project", "watch", "tokens", "out", "stop")
 
 
 def train(config: TrainConfig) -> str:
@@ -78,13 +78,13 @@ def train(config: TrainConfig) -> str:
 
     with _progress(console, rank) as progress, _logbook(out, config, record, state.step, rank) as logbook:
         task = progress.add_task("training", total=schedule.steps, completed=state.step, note="")
-        started = perf_counter()
+        started, last = perf_counter(), min(schedule.steps, config.stop or schedule.steps)
         for tables in loader.batches(state.step):
-            if state.step >= schedule.steps:
+            if state.step >= last:
                 break
             value = _step(state, tables, schedule, device, world)
             progress.update(task, advance=1, note=f"loss {value:.4f}")
-            due = state.step == schedule.steps
+            due = state.step == last
             if rank == 0 and (state.step % schedule.validate_every == 0 or due):
                 metrics = _validate(state.average, watched)
                 rate = learning_rate(schedule, state.step - 1)
@@ -141,9 +141,9 @@ def _finish(out: Path, config: TrainConfig, record: dict[str, Any], state: State
     store = Store.open(config.data)
     catalog = store.catalog("train")
     limits = Limits(int(catalog.n.min()), int(catalog.n.max()), int(max(catalog.d_x.max(), catalog.d_y.max())))
-    provenance = {"training": record, "data": store.config, "versions": _versions()}
+    provenance = {"training": record, "steps_done": state.step, "data": store.config, "versions": _versions()}
     average = state.average.cpu().eval()
-    card = training_card(record, store, catalog, read(out / "metrics.jsonl"), limits)
+    card = training_card(record, state.step, store, catalog, read(out / "metrics.jsonl"), limits)
     save_checkpoint(out / FOLDER, Checkpoint(average, None, limits, provenance, card))
 
 

@@ -258,3 +258,15 @@ def test_a_run_config_is_json(config):
     record = json.loads((checkpoint.Path(config.out) / "config.json").read_text())
     assert record["network"]["width"] == 16
     assert Network(NetworkConfig(**{**record["network"], "features": tuple(record["network"]["features"])}))
+
+
+def test_a_run_can_end_before_its_schedule(config):
+    stopped = train(replace(config, stop=8, validate_every=8))
+    whole = train(replace(config, out=config.out + "-whole", validate_every=8))
+    found = checkpoint.load(stopped)
+    assert found.provenance["steps_done"] == 8
+    assert "8 of 12 scheduled steps" in found.card
+    assert (
+        read(checkpoint.Path(stopped) / "metrics.jsonl")[-1]["loss"]
+        == read(checkpoint.Path(whole) / "metrics.jsonl")[0]["loss"]
+    )
