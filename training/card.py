@@ -35,7 +35,7 @@ def training_card(
     seconds = last.get("seconds", 0.0)
     return f"""# Model card
 
-Quantiles of the mutual information I(X; Y) in nats from a sample of (x, y).
+Quantiles of the mutual information I(X; Y) in nats from a sample of (x, y). Licence: Apache 2.0.
 
 ## Trained range
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import distributed
 
-from data_gen.store import Store
+from data_gen.store import Catalog, Store
 from mist.checkpoint import FOLDER, Checkpoint
 from mist.checkpoint import save as save_checkpoint
 from mist.network import Network
@@ -139,12 +139,19 @@ def _line(step: int, metrics: dict[str, float]) -> str:
 
 def _finish(out: Path, config: TrainConfig, record: dict[str, Any], state: State) -> None:
     store = Store.open(config.data)
-    catalog = store.catalog("train")
+    catalog = _trained_on(store, config.shards)
     limits = Limits(int(catalog.n.min()), int(catalog.n.max()), int(max(catalog.d_x.max(), catalog.d_y.max())))
     provenance = {"training": record, "steps_done": state.step, "data": store.config, "versions": _versions()}
     average = state.average.cpu().eval()
     card = training_card(record, state.step, store, catalog, read(out / "metrics.jsonl"), limits)
     save_checkpoint(out / FOLDER, Checkpoint(average, None, limits, provenance, card))
+
+
+def _trained_on(store: Store, shards: int | None) -> Catalog:
+    """Sizes and truths of the training tables that were used."""
+    whole = store.catalog("train")
+    count = len(whole.n) if shards is None else min(shards * store.manifest.shard_tables, len(whole.n))
+    return Catalog(**{name: values[:count] for name, values in vars(whole).items()})
 
 
 def _record(config: TrainConfig) -> dict[str, Any]:
