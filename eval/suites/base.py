@@ -124,7 +124,10 @@ def register(name: str) -> Callable[[Callable[[SuiteOptions], list[Plan]]], Call
     return add
 
 
-def suite(name: str, options: SuiteOptions = SuiteOptions()) -> Suite:
+DEFAULT_OPTIONS = SuiteOptions()
+
+
+def suite(name: str, options: SuiteOptions = DEFAULT_OPTIONS) -> Suite:
     """Plan the suite of this name.
 
     Raises:
