@@ -12,7 +12,7 @@ from rich.table import Table
 from mist.estimator import load
 from mist.matrix import Matrix, mi_matrix
 
-TARGET = "progression"
+TARGET = "benign"
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class DemoConfig:
 
 
 def demo(config: DemoConfig, run: Callable[[str, list[str]], None]) -> None:
-    """Generate, train, calibrate and evaluate a tiny model; then let the packaged one answer on the diabetes data.
+    """Generate, train, calibrate and evaluate a tiny model; then let the packaged one answer on the breast cancer data.
 
     Args:
         config: Where to put everything.
@@ -43,7 +43,7 @@ def demo(config: DemoConfig, run: Callable[[str, list[str]], None]) -> None:
     """
     console = Console()
     packaged = load()  # before minutes of work: without weights or data there would be no end to it
-    columns = diabetes()
+    columns = breast_cancer()
     for name, flags in stages(config):
         console.print(f"\n[bold]$ mist {name} {shlex.join(flags)}[/bold]")
         run(name, flags)
@@ -51,7 +51,7 @@ def demo(config: DemoConfig, run: Callable[[str, list[str]], None]) -> None:
     matrix = mi_matrix(columns, target=TARGET, level=config.level, estimator=packaged)
     console.print(_table(matrix))
     for suffix in (".csv", ".html", ".png"):
-        print(matrix.save(Path(config.out, f"diabetes{suffix}")))
+        print(matrix.save(Path(config.out, f"breast_cancer{suffix}")))
 
 
 def stages(config: DemoConfig) -> list[tuple[str, list[str]]]:
@@ -66,21 +66,21 @@ def stages(config: DemoConfig) -> list[tuple[str, list[str]]]:
     ]
 
 
-def diabetes() -> dict[str, np.ndarray]:
-    """The diabetes data of scikit-learn: ten measurements of 442 patients, and the disease's progression in a year.
+def breast_cancer() -> dict[str, np.ndarray]:
+    """The breast cancer data of scikit-learn: thirty measurements of cell nuclei in 569 tumours, and which are benign.
 
-    Reference: Efron, Hastie, Johnstone and Tibshirani (2004), Least angle regression, Annals of Statistics 32.
+    Reference: Street, Wolberg and Mangasarian (1993), Nuclear feature extraction for breast tumor diagnosis, SPIE 1905.
     """
-    from sklearn.datasets import load_diabetes
+    from sklearn.datasets import load_breast_cancer
 
-    values = load_diabetes(scaled=False)
-    return dict(zip(values.feature_names, values.data.T, strict=True)) | {TARGET: values.target}
+    values = load_breast_cancer()
+    return dict(zip(values.feature_names.tolist(), values.data.T, strict=True)) | {TARGET: values.target.astype(float)}
 
 
 def _table(matrix: Matrix) -> Table:
     (target,) = matrix.columns
     first = next(iter(matrix.estimates.values()))
-    table = Table(title=f"Mutual information with {target}, {first.n} patients")
+    table = Table(title=f"Mutual information with {target}, {first.n} tumours")
     table.add_column("column")
     for heading in ("nats", f"{100 * first.level:g} % interval"):
         table.add_column(heading, justify="right", no_wrap=True)

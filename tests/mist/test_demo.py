@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from mist import cli
-from mist.demo import TARGET, DemoConfig, demo, diabetes, stages
+from mist.demo import TARGET, DemoConfig, breast_cancer, demo, stages
 
 WORK = {
     "generate": "data_gen.generate.generate",
@@ -29,13 +29,13 @@ def test_an_interval_for_every_real_column_and_what_was_made_last(monkeypatch, e
     demo(DemoConfig(out=str(tmp_path)), run=lambda name, flags: ran.append((name, flags)))
     out = capsys.readouterr().out
     assert [name for name, _ in ran] == ["generate", "train", "calibrate", "evaluate"]
-    assert all(name in out for name in diabetes() if name != TARGET)
-    assert out.splitlines()[-1] == str(tmp_path / "diabetes.png")
-    with (tmp_path / "diabetes.csv").open() as file:
+    assert all(name in out for name in breast_cancer() if name != TARGET)
+    assert out.splitlines()[-1] == str(tmp_path / "breast_cancer.png")
+    with (tmp_path / "breast_cancer.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 10
+    assert len(rows) == 30
     assert all(0 <= float(row["low"]) <= float(row["mi"]) <= float(row["high"]) for row in rows)
-    assert (tmp_path / "diabetes.html").exists()
+    assert (tmp_path / "breast_cancer.html").exists()
 
 
 @pytest.mark.slow
