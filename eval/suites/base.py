@@ -9,7 +9,7 @@ from numpy.random import Generator
 
 from data_gen.rng import stream
 from eval.errors import EvalError
-from eval.suites.laws import Floats, Law
+from eval.suites.laws import Floats, Law, Violation
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,10 @@ class Case:
         y: The other side, (n, d_y).
         mi_nats: True mutual information.
         stderr: Its standard error, 0 for a closed form.
+        group: A cut through the suite that its report shows by itself; empty for none.
+        others: Further tables, for a case that holds estimates against each other instead of against a truth.
+        violation: Of such a case, the nats by which the estimates of (x, y) and of the others, in this order,
+            contradict each other. It takes the place of the estimate, and `mi_nats` is 0.
     """
 
     key: str
@@ -33,6 +37,14 @@ class Case:
     y: Floats
     mi_nats: float
     stderr: float = 0.0
+    group: str = ""
+    others: tuple[tuple[Floats, Floats], ...] = ()
+    violation: Violation | None = None
+
+    @property
+    def tables(self) -> list[tuple[Floats, Floats]]:
+        """All tables that are to be estimated, (x, y) first."""
+        return [(self.x, self.y), *self.others]
 
 
 @dataclass(frozen=True)
@@ -44,12 +56,14 @@ class Plan:
         n: Number of samples.
         repeat: Which draw of this task and n it is.
         law: Makes the law; what it leaves to chance comes from the generator.
+        group: A cut through the suite that its report shows by itself; empty for none.
     """
 
     task: str
     n: int
     repeat: int
     law: Callable[[Generator], Law]
+    group: str = ""
 
     @property
     def key(self) -> str:
@@ -78,8 +92,9 @@ class Suite(Sequence[Case]):
         plan = self.plans[index]
         rng = stream(ROOT + self.seed, "test", _code(self.name), _code(plan.key))
         law = plan.law(rng)
-        x, y = law.draw(rng, plan.n)
-        return Case(plan.key, plan.task, law.family, x, y, law.mi_nats, law.stderr)
+        (x, y), *others = law.tables(rng, plan.n)
+        told = (law.mi_nats, law.stderr, plan.group, tuple(others), law.violation)
+        return Case(plan.key, plan.task, law.family, x, y, *told)
 
     def __iter__(self) -> Iterator[Case]:
         return (self[index] for index in range(len(self)))
@@ -143,9 +158,27 @@ def suite(name: str, options: SuiteOptions = DEFAULT_OPTIONS) -> Suite:
     return Suite(name, options.seed, tuple(plans))
 
 
-def grid(tasks: dict[str, Callable[[Generator], Law]], n: Sequence[int], repeats: int) -> list[Plan]:
-    """Every task at every n, `repeats` times."""
-    return [Plan(task, size, r, law) for task, law in tasks.items() for size in n for r in range(repeats)]
+def grid(
+    tasks: dict[str, Callable[[Generator], Law]],
+    n: Sequence[int],
+    repeats: int | Callable[[int], int],
+    group: Callable[[str, int], str] = lambda task, n: "",
+) -> list[Plan]:
+    """Every task at every n.
+
+    Args:
+        tasks: Laws by the name of their task.
+        n: Numbers of samples.
+        repeats: Draws of each task, the same for all n or as a function of n.
+        group: (task, n) -> the cut of the suite to which the case belongs.
+    """
+    draws = {size: repeats if isinstance(repeats, int) else repeats(size) for size in n}
+    return [
+        Plan(task, size, r, law, group(task, size))
+        for task, law in tasks.items()
+        for size in n
+        for r in range(draws[size])
+    ]
 
 
 def fixed(law: Law) -> Callable[[Generator], Law]:

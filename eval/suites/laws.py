@@ -7,7 +7,7 @@ References: Czyz et al., Beyond Normal (NeurIPS 2023), for the laws and maps; Ar
 Journal of Statistics 40, for the multivariate t.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from scipy.special import gammaln, psi
 Floats = NDArray[np.float64]
 Draw = Callable[[Generator, int], tuple[Floats, Floats]]
 Map = Callable[[Floats], Floats]
+Violation = Callable[[Sequence[float]], float]
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,21 @@ class Law:
         mi_nats: True mutual information.
         draw: (rng, n) -> x (n, d_x), y (n, d_y), independent rows.
         stderr: Standard error of `mi_nats`, 0 for a closed form.
+        others: (x, y) -> further tables made of the first, for a law without a truth.
+        violation: Estimates of all tables -> the nats by which they contradict each other, whose truth is 0.
     """
 
     family: str
     mi_nats: float
     draw: Draw
     stderr: float = 0.0
+    others: Callable[[Floats, Floats], list[tuple[Floats, Floats]]] | None = None
+    violation: Violation | None = None
+
+    def tables(self, rng: Generator, n: int) -> list[tuple[Floats, Floats]]:
+        """Draw a table, and make of it the others that are held against it."""
+        x, y = self.draw(rng, n)
+        return [(x, y), *(self.others(x, y) if self.others else [])]
 
 
 def mapped(law: Law, x_map: Map | None = None, y_map: Map | None = None, family: str | None = None) -> Law:
