@@ -17,7 +17,6 @@ from eval.suites.laws import Law
 
 _TABLES = 400
 _TINY_TABLES = 160
-_SMALL_N = (10, 12, 16, 24, 32, 48, 64)
 _SHAPE_STREAM = 1  # shard number under which shapes are drawn; cases have a hash of the suite's name there
 
 
@@ -31,12 +30,6 @@ def tiny(options: SuiteOptions) -> list[Plan]:
 def wide(options: SuiteOptions) -> list[Plan]:
     """Plan 400 tables of the widest prior."""
     return prior_plans("wide", _TABLES, options)
-
-
-@register("small-n")
-def small_n(options: SuiteOptions) -> list[Plan]:
-    """Plan 400 tables of the widest prior with 10 to 64 samples."""
-    return prior_plans("wide", _TABLES, replace(options, n=options.n or _SMALL_N))
 
 
 @register("held-out-families")
