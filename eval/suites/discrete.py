@@ -89,7 +89,7 @@ def _independent() -> dict[str, Law]:
 
 def _even(levels: int) -> Floats:
     """Cuts of a standard normal into equally likely levels."""
-    return ndtri(np.arange(1, levels) / levels)
+    return np.asarray(ndtri(np.arange(1, levels) / levels))
 
 
 def _round(step: float) -> Floats:
