@@ -65,6 +65,10 @@ class NoisyCurve(Family, ABC):
         x, y = (side[:, None] for side in sides)
         return padded(rng, x, self.d_x), padded(rng, y, self.d_y)
 
+    def rows_needed(self) -> float:
+        """Thirty-two rows for each turn (guess)."""
+        return 32.0 * max(self.shape, 1.0)
+
     def truth(self) -> Truth:
         """Quadrature."""
         return Truth(max(self._nats(self.scale, self.shape), 0.0))

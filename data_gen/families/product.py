@@ -64,6 +64,15 @@ class Product(Family):
         sides = [block.sample(rng, n) for block in self._families]
         return np.concatenate([x for x, _ in sides], axis=1), np.concatenate([y for _, y in sides], axis=1)
 
+    @property
+    def tied(self) -> bool:
+        """Whether a block has ties."""
+        return any(block.tied for block in self._families)
+
+    def rows_needed(self) -> float:
+        """Those of the most detailed block."""
+        return max(block.rows_needed() for block in self._families)
+
     def truth(self) -> Truth:
         """Sum over the blocks; their errors are independent."""
         truths = [block.truth() for block in self._families]

@@ -55,6 +55,10 @@ class NoisyShells(Family):
         radius = np.exp(_log_radius(shell) + self.scale * rng.standard_normal(len(shell)))
         return rows * (radius / np.linalg.norm(rows, axis=1))[:, None]
 
+    def rows_needed(self) -> float:
+        """Eight rows for each shell (guess)."""
+        return 8.0 * self.shells
+
     def truth(self) -> Truth:
         """Quadrature over the two log radii."""
         return Truth(max(_shell_nats(self.shells, self.scale), 0.0))
@@ -102,6 +106,10 @@ class Checkerboard(Family):
         row = 2 * pair + (column + white) % 2
         x, y = ((cell + rng.uniform(size=n))[:, None] / self.cells for cell in (column, row))
         return padded(rng, x, self.d_x), padded(rng, y, self.d_y)
+
+    def rows_needed(self) -> float:
+        """Four rows for each cell (guess)."""
+        return 4.0 * self.cells**2
 
     def truth(self) -> Truth:
         """Closed form."""
