@@ -23,7 +23,8 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 from scipy.special import psi
 
-from eval.baselines.base import CannotEstimate, PointBaseline, register
+from eval.baselines.base import CannotEstimate, PointBaseline
+from eval.baselines.registry import register
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
