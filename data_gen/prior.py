@@ -22,6 +22,7 @@ from data_gen.shares import (
     MIST_OOMD,
     MIST_TRAIN,
     SHIFT,
+    TIED_FAMILIES,
     WIDE_FAMILIES,
 )
 from data_gen.spec import Spec
@@ -33,6 +34,7 @@ from data_gen.transforms.redundant import RedundantColumns
 STRATA = ((0.003, 0.05, 0.14), (0.05, 0.3, 0.18), (0.3, 1.0, 0.24), (1.0, 4.0, 0.31), (4.0, 10.0, 0.13))
 _TRIES = 8  # draws of a family until its detail can be seen in n rows; the last stands
 _MIXING = ("rotation", "linear", "spiral", "swirl", "flow")  # maps that hide ties
+_TIED_PRODUCTS = 0.2  # share of products whose blocks all have ties (guess)
 _MIXED_TIES = 0.15  # share of laws with ties that go through such maps all the same (guess)
 MAP_COUNTS = (0.4, 0.3, 0.2, 0.1)  # probability of 0, 1, 2, 3 maps of a side
 MIST_SIZES, MIST_COLUMNS = (10, 500), (2, 32)  # MIST draws n and d uniformly, d_x = d_y
@@ -152,7 +154,9 @@ class Prior:
         for _ in range(_TRIES):
             name, aim = _choice(rng, self.families), draw_nats(rng, n)
             if name == Product.name:  # of this prior's families, so that those kept out stay unseen
-                family: Family = Product.draw_from(rng, d_x, d_y, aim, self.families)
+                tied = {name: weight for name, weight in self.families.items() if name in TIED_FAMILIES}
+                weights = tied if tied and rng.uniform() < _TIED_PRODUCTS else self.families
+                family: Family = Product.draw_from(rng, d_x, d_y, aim, weights)
             else:
                 family = FAMILIES.get(name).draw(rng, d_x, d_y, aim)
             if family.rows_needed() <= n:
@@ -192,7 +196,7 @@ class Prior:
         d, inner, d_out = widths
         added: list[Transform] = [RedundantColumns.of(rng, d, inner - d)] if inner > d else []
         if d_out > inner:
-            added.append(NoiseColumns.of(rng, inner, d_out - inner))
+            added.append(NoiseColumns.of(rng, inner, d_out - inner, family.tied))
         early = bool(added) and rng.uniform() < 1 / 3
         steps = list(added) if early else []
         width, tails = (d_out if early else d), _tails_after(family.tails, steps)

@@ -110,6 +110,16 @@ BENT_FAMILIES = {
     "student_two_pairs": 0.05,
     "student_identity": 0.1,
 }
+# Blocks of products whose columns all have ties on one side or both.
+TIED_FAMILIES = (
+    "discrete_channel",
+    "discrete_classes",
+    "discrete_cut",
+    "discrete_label",
+    "discrete_poisson",
+    "discrete_quantised",
+    "zero_inflated",
+)
 # Whole laws that the packaged model never meets in training. Two lists of one of a kind each (a copula, a noise law, a
 # geometry, a mixture, a discrete law, a high frequency), so that what was fitted on the families of one, such as a
 # calibration under shift, is judged on the other.

@@ -108,8 +108,8 @@ def padded(rng: np.random.Generator, columns: np.ndarray, d: int) -> np.ndarray:
 def noise_for(nats: Callable[[float], float], aim: float, low: float, high: float, steps: int = 4) -> float:
     """Find a noise scale within low..high whose MI comes near the aim.
 
-    Newton's method on log scale from the noise that a unit signal of a Gaussian channel needs, with the slope that such a
-    channel has, d I / d log scale = -(1 - exp(-2 I)); a few steps are enough, for the aim is only a wish.
+    Newton's method on log scale from the noise that a unit signal of a Gaussian channel needs, with the slope of such a
+    channel, d I / d log scale = -(1 - exp(-2 I)); a few steps are enough, for the aim is only a wish.
     """
     scale = float(np.clip(1 / np.sqrt(np.expm1(2 * min(aim, PAIR_NATS)) + 1e-9), low, high))
     for _ in range(steps):

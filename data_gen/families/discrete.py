@@ -100,9 +100,9 @@ class DiscreteLabel(Family):
 
     @classmethod
     def draw(cls, rng: np.random.Generator, d_x: int, d_y: int, aim: float | None = None) -> Self:
-        """Draw 2 to 10 classes (few more often) in up to 4 columns, the centres .3..5 apart or as the aim asks."""
+        """Draw 2 to 10 classes (few more often) in up to 10 columns, the centres .3..5 apart or as the aim asks."""
         swapped = bool(rng.uniform() < 0.5)
-        columns = int(rng.integers(1, min(d_x if swapped else d_y, 4) + 1))
+        columns = int(rng.integers(1, min(d_x if swapped else d_y, 10) + 1))
         classes, apart = int(log_uniform(rng, 2, 11)), log_uniform(rng, 0.3, 5.0)
         if aim is not None:
             part = min(aim / np.log(classes), 0.97)

@@ -111,7 +111,8 @@ def _cut_nats(rho: float, x_cuts: np.ndarray, y_cuts: np.ndarray | None) -> floa
 class DiscreteClasses(Family):
     """Two classifications under a random table of probabilities.
 
-    p(i) is random and p(j | i) in proportion to c_j exp(strength g_ij) with random c and standard normal g. Classes have no order. I is that of the table. Further columns are normal noise.
+    p(i) is random and p(j | i) in proportion to c_j exp(strength g_ij) with random c and standard normal g.
+    Classes have no order. I is that of the table. Further columns are normal noise.
 
     Attributes:
         classes_x: Classes of x.

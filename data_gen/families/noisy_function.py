@@ -120,7 +120,8 @@ def _summary_values(summary: str, inputs: int, normal_inputs: bool) -> tuple[np.
     """
     unit = lattice(_POINTS, inputs)
     values = np.sort(_SUMMARIES[summary](0.5 * ndtri(unit) if normal_inputs else 2 * unit - 1))
-    ends, start = [], 0
+    ends: list[int] = []
+    start = 0
     for size, stop in _GROUPS:
         stop = stop or _POINTS // 2
         ends.extend(range(start, stop, size))

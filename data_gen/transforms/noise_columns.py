@@ -48,9 +48,10 @@ class NoiseColumns(Transform):
         return cls.of(rng, d, int(rng.integers(1, d + 1)))
 
     @classmethod
-    def of(cls, rng: np.random.Generator, d: int, count: int) -> Self:
-        """Draw the law of a given number of noise columns."""
-        return cls(d, count, _LAWS[int(rng.integers(len(_LAWS)))], draw_seed(rng))
+    def of(cls, rng: np.random.Generator, d: int, count: int, tied: bool = False) -> Self:
+        """Draw the law of a given number of noise columns, which have ties in a quarter of cases, or mostly if tied."""
+        law = "tied" if tied and rng.uniform() < 0.6 else _LAWS[int(rng.integers(len(_LAWS)))]
+        return cls(d, count, law, draw_seed(rng))
 
     def apply(self, rng: np.random.Generator, v: np.ndarray) -> np.ndarray:
         """Append the noise, then shuffle the columns in the fixed order of the seed."""
