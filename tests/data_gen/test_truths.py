@@ -213,7 +213,7 @@ def inflated_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarr
     v = np.log(amount + np.exp(bound))
     above = stats.norm.logpdf(v, loc=rho * u, scale=np.sqrt(1 - rho**2)) - stats.norm.logpdf(v)
     chance = blanks + (1 - blanks) * ndtr((bound - rho * u) / np.sqrt(1 - rho**2))
-    return np.where(amount > 0, above, np.log(chance / (blanks + (1 - blanks) * ndtr(bound))))
+    return np.where(amount > 0, above, np.log(np.maximum(chance, 1e-300) / (blanks + (1 - blanks) * ndtr(bound))))
 
 
 def gao_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
