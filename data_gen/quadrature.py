@@ -10,6 +10,8 @@ _BINS = {"normal": 6.0, "laplace": 12.0}  # grid points per noise scale; more wh
 _REACH = {"normal": 8.0, "laplace": 25.0}  # the noise beyond so many scales has a mass below 1e-10
 _ENTROPY = {"normal": 0.5 * np.log(2 * np.pi * np.e), "laplace": 1 + np.log(2)}  # at scale 1, in nats
 NOISES = tuple(_BINS)
+# Steps in standard deviations: for sums of normal densities the trapezoid rule is exact to 1e-15 and to 4e-5.
+FINE, COARSE = 0.7, 1.4
 
 
 def channel_nats(
@@ -61,15 +63,16 @@ def _spread(position: np.ndarray, weights: np.ndarray, size: int) -> np.ndarray:
     return mass + np.bincount(cell + 1, weights * (0.5 * (0.5 + part) ** 2), size)
 
 
-def latent_nats(weights: np.ndarray, x: tuple[np.ndarray, ...], y: tuple[np.ndarray, ...]) -> float:
+def latent_nats(weights: np.ndarray, x: tuple[np.ndarray, ...], y: tuple[np.ndarray, ...], step: float = FINE) -> float:
     """Return the MI of two numbers that are normal and independent given a latent point.
 
     Args:
         weights: Probabilities of the latent points, (k,).
         x: Means and standard deviations of x given the point, each (k,).
         y: The same of y.
+        step: Steps of the grids in least standard deviations; FINE, or COARSE for a search.
     """
-    p_x, p_y = (_on_grid(*side) for side in (x, y))  # (k, g_x), (k, g_y): cell masses given the point
+    p_x, p_y = (_on_grid(*side, step) for side in (x, y))  # (k, g_x), (k, g_y): cell masses given the point
     joint = (weights[:, None] * p_x).T @ p_y  # (g_x, g_y)
     entropy_x, entropy_y, entropy = (_entropy(mass) for mass in (weights @ p_x, weights @ p_y, joint.ravel()))
     return entropy_x + entropy_y - entropy
@@ -93,10 +96,9 @@ def label_nats(weights: np.ndarray, means: np.ndarray, scales: np.ndarray) -> fl
     return max(float(weights @ (p * np.log(ratio)).sum(axis=1)), 0.0)
 
 
-def _on_grid(means: np.ndarray, scales: np.ndarray) -> np.ndarray:
-    """Return normal densities on a grid finer than the least scale, each row scaled to sum 1, (k, g)."""
-    # For sums of normal densities the trapezoid rule at .7 scales is exact to 1e-15.
-    grid = np.arange(np.min(means - 7 * scales), np.max(means + 7 * scales), 0.7 * scales.min())
+def _on_grid(means: np.ndarray, scales: np.ndarray, step: float = FINE) -> np.ndarray:
+    """Return normal densities on a grid of so many least scales, each row scaled to sum 1, (k, g)."""
+    grid = np.arange(np.min(means - 7 * scales), np.max(means + 7 * scales), step * scales.min())
     density = np.exp(-0.5 * ((grid - means[:, None]) / scales[:, None]) ** 2)
     return density / density.sum(axis=1, keepdims=True)
 
