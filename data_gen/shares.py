@@ -89,6 +89,7 @@ WIDE_FAMILIES = {
     "mixture_outliers": 0.02,
     "mixture_scales": 0.015,
     "mixture_signs": 0.015,
+    "mixture_labelled": 0.02,
     "student_mixture": 0.015,
     "discrete_channel": 0.01,
     "discrete_classes": 0.02,

@@ -11,6 +11,7 @@ from data_gen.families import (  # noqa: F401  (imported for their registrations
     gaussian_spectrum,
     independence,
     mixture,
+    mixture_labelled,
     noisy_curve,
     noisy_function,
     noisy_scale,

@@ -148,13 +148,13 @@ class Mixture(Family, ABC):
             needed = int(min(missing.sum(), _MOST)) + 64
             shares = (missing + 1e-3) / (missing + 1e-3).sum()
         nats = both.weights @ [stratum.mean() for stratum in strata]
-        return Truth(max(float(nats + both.weights @ _inner_nats(both, self.k_x)), 0.0), stderr)
+        return Truth(max(float(nats + both.weights @ inner_nats(both, self.k_x)), 0.0), stderr)
 
 
 def _excess(both: Components, k_x: int, rng: np.random.Generator, counts: np.ndarray) -> np.ndarray:
     """Return the pointwise MI of the mixture less that of each row's own component, at fresh rows in its order, (n,).
 
-    The own component's pointwise MI has a known mean (_inner_nats) and most of the variance. Single precision is a
+    The own component's pointwise MI has a known mean (inner_nats) and most of the variance. Single precision is a
     thousand times finer than the standard error that is wanted.
     """
     columns = both.draw(rng, counts, np.float32)
@@ -167,7 +167,7 @@ def _excess(both: Components, k_x: int, rng: np.random.Generator, counts: np.nda
     return excess
 
 
-def _inner_nats(both: Components, k_x: int) -> np.ndarray:
+def inner_nats(both: Components, k_x: int) -> np.ndarray:
     """Return the MI of each component in closed form, (c,)."""
     k = both.means.shape[1]
     volumes = [

@@ -80,6 +80,32 @@ def mixture_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarra
     return log_density(slice(None)) - log_density(slice(None, k)) - log_density(slice(k, None))
 
 
+def labelled_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """By the joint density of label and clusters, each component on its own."""
+    x, y = (y, x) if family.swapped else (x, y)
+    mixture = FAMILIES.get("mixture_clusters").from_params(family.clusters)
+    law, k, y = mixture.components(), mixture.k_x, y[:, : mixture.k_y]
+    covs = law.factors @ law.factors.transpose(0, 2, 1)
+    total = np.zeros(len(x))
+    margin = logsumexp(
+        [
+            np.log(w) + stats.multivariate_normal(m[k:], c[k:, k:]).logpdf(y)
+            for w, m, c in zip(law.weights, law.means, covs, strict=True)
+        ],
+        axis=0,
+    )
+    for component, (mean, cov) in enumerate(zip(law.means, covs, strict=True)):
+        rows = x[:, 0] == component
+        if family.shared:
+            both = np.concatenate([x[rows, 1 : 1 + k], y[rows]], axis=1)
+            given = stats.multivariate_normal(mean, cov).logpdf(both)
+            given = given - stats.multivariate_normal(mean[:k], cov[:k, :k]).logpdf(x[rows, 1 : 1 + k])
+        else:
+            given = stats.multivariate_normal(mean[k:], cov[k:, k:]).logpdf(y[rows])
+        total[rows] = given - margin[rows]
+    return total
+
+
 def evenly(d: int) -> np.ndarray:
     """Return scrambled Sobol points, (2048, d), which no family uses."""
     return stats.qmc.Sobol(d, rng=seeded(9)).random(2048)
@@ -239,6 +265,7 @@ POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
     **dict.fromkeys(LOG_COPULA, copula_pointwise),
     **{f"mixture_{name}": mixture_pointwise for name in ("clusters", "outliers", "scales", "signs")},
     "student_mixture": mixture_pointwise,
+    "mixture_labelled": labelled_pointwise,
     **{f"noisy_{name}": function_pointwise for name in FUNCTIONS},
     "noisy_scale": scale_pointwise,
     **{f"noisy_{name}": curve_pointwise for name in ("circle", "cross", "lissajous", "archimedes")},
