@@ -1,7 +1,20 @@
 """Named suites of tables with known MI; importing this package registers them all."""
 
-from eval.suites import bmi, discrete, high_mi, mist_grids, null, prior, quick, redundancy, sizes, unequal
-from eval.suites.base import SUITES, Case, Plan, Suite, SuiteOptions, suite
+from eval.suites import (
+    bmi,
+    discrete,
+    folder,
+    high_mi,
+    mist_grids,
+    null,
+    prior,
+    quick,
+    redundancy,
+    sizes,
+    unequal,
+)
+from eval.suites.base import SUITES, Case, Plan, Suite, SuiteOptions
+from eval.suites.find import suite
 
 __all__ = [
     "SUITES",
@@ -11,6 +24,7 @@ __all__ = [
     "SuiteOptions",
     "bmi",
     "discrete",
+    "folder",
     "high_mi",
     "mist_grids",
     "null",
