@@ -1,6 +1,18 @@
 """Estimators of mutual information behind one interface; importing this package registers them all."""
 
-from eval.baselines import cca, gcmi, intervals, ksg, ours, sklearn_knn
+from eval.baselines import (
+    cca,
+    ennemi_knn,
+    gcmi,
+    histogram,
+    intervals,
+    kde,
+    ksg,
+    ours,
+    pca,
+    sklearn_knn,
+    sliced,
+)
 from eval.baselines.base import Baseline, CannotEstimate, Guess, PointBaseline
 from eval.baselines.registry import BASELINES, build, catalogue
 
@@ -13,9 +25,14 @@ __all__ = [
     "build",
     "catalogue",
     "cca",
+    "ennemi_knn",
     "gcmi",
+    "histogram",
     "intervals",
+    "kde",
     "ksg",
     "ours",
+    "pca",
     "sklearn_knn",
+    "sliced",
 ]
