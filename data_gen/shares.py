@@ -39,7 +39,7 @@ FIRST_FAMILIES = {
     "student_spectrum": 0.08,
     "student_identity": 0.05,
     "additive_noise": 0.12,
-    "independence": 0.14,
+    "independence": 0.15,
 }
 
 WIDE_FAMILIES = {
@@ -65,7 +65,7 @@ WIDE_FAMILIES = {
     "student_wishart": 0.008,
     "student_identity": 0.03,
     "additive_noise": 0.045,
-    "independence": 0.14,
+    "independence": 0.15,
     "gamma_exponential": 0.02,
     "clayton": 0.02,
     "gumbel": 0.015,
@@ -93,7 +93,7 @@ WIDE_FAMILIES = {
     "student_mixture": 0.015,
     "discrete_channel": 0.01,
     "discrete_classes": 0.02,
-    "discrete_cut": 0.05,
+    "discrete_cut": 0.07,
     "discrete_label": 0.03,
     "discrete_quantised": 0.015,
     "discrete_gao": 0.005,

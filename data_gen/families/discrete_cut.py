@@ -50,7 +50,7 @@ class DiscreteCut(Family):
     @classmethod
     def draw(cls, rng: np.random.Generator, d_x: int, d_y: int, aim: float | None = None) -> Self:
         """Draw the margins and a correlation for U(0, 1.5) nats before the cut, or what the aim asks."""
-        x_margin, y_margin = draw_margin(rng), draw_margin(rng) if rng.uniform() < 0.55 else None
+        x_margin, y_margin = draw_margin(rng), draw_margin(rng) if rng.uniform() < 0.6 else None
         swapped, sign = bool(rng.uniform() < 0.5), float(rng.choice([-1.0, 1.0]))
         if aim is None:
             return cls(d_x, d_y, sign * float(correlation_of(rng.uniform(0.0, 1.5))), x_margin, y_margin, swapped)
