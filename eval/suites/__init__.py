@@ -2,6 +2,7 @@
 
 from eval.suites import (
     bmi,
+    consistency,
     discrete,
     folder,
     high_mi,
@@ -9,6 +10,7 @@ from eval.suites import (
     null,
     prior,
     quick,
+    real,
     redundancy,
     sizes,
     unequal,
@@ -23,6 +25,7 @@ __all__ = [
     "Suite",
     "SuiteOptions",
     "bmi",
+    "consistency",
     "discrete",
     "folder",
     "high_mi",
@@ -30,6 +33,7 @@ __all__ = [
     "null",
     "prior",
     "quick",
+    "real",
     "redundancy",
     "sizes",
     "suite",

@@ -89,12 +89,12 @@ def _independent() -> dict[str, Law]:
 
 def _even(levels: int) -> Floats:
     """Cuts of a standard normal into equally likely levels."""
-    return np.asarray(ndtri(np.arange(1, levels) / levels))
+    return ndtri(np.arange(1, levels) / levels)
 
 
 def _round(step: float) -> Floats:
     """Cuts of a standard normal that round it to a multiple of `step`."""
-    return step * (np.arange(-round(6 / step), round(6 / step)) + 0.5)
+    return step * (np.arange(-round(6 / step), round(6 / step), dtype=np.float64) + 0.5)
 
 
 def _letters(low: int, high: int) -> Side:

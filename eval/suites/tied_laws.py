@@ -132,7 +132,7 @@ def shared_counts(own: float, shared: float) -> Law:
 
     counts = np.arange(80)
     alone = np.exp(xlogy(counts, own) - own - gammaln(counts + 1))
-    given = np.array([np.pad(alone, (c, 0))[:80] for c in counts])  # (c, x): law of x given the shared count
+    given = np.array([np.pad(alone, (int(c), 0))[:80] for c in counts])  # (c, x): law of x given the shared count
     weights = np.exp(xlogy(counts, shared) - shared - gammaln(counts + 1))
     return Law("counts", table_mi((weights[:, None] * given).T @ given), draw)
 
@@ -202,6 +202,10 @@ def _cut_pair(rho: float, x_cuts: Floats | None, y_cuts: Floats) -> Draw:
     def draw(rng: Generator, n: int) -> tuple[Floats, Floats]:
         x = rng.standard_normal((n, 1))
         y = rho * x + np.sqrt(1 - rho**2) * rng.standard_normal((n, 1))
-        return (x if x_cuts is None else np.searchsorted(x_cuts, x) * 1.0), np.searchsorted(y_cuts, y) * 1.0
+        return (x if x_cuts is None else _levels(x_cuts, x)), _levels(y_cuts, y)
 
     return draw
+
+
+def _levels(cuts: Floats, v: Floats) -> Floats:
+    return np.searchsorted(cuts, v).astype(np.float64)
