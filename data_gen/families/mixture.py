@@ -37,7 +37,7 @@ class Components:
 
     def draw(self, rng: np.random.Generator, counts: np.ndarray, dtype: type = np.float64) -> np.ndarray:
         """Draw so many rows from each component (c,), one component after another, columns first, (k, n)."""
-        columns = rng.standard_normal((self.means.shape[1], counts.sum()), dtype=dtype)  # type: ignore[arg-type]
+        columns = rng.standard_normal((self.means.shape[1], counts.sum()), dtype=dtype)
         if np.isfinite(self.df):
             columns *= np.sqrt(self.df / rng.chisquare(self.df, size=columns.shape[1]))
         factors, means = self.factors.astype(dtype), self.means.astype(dtype)[:, :, None]
