@@ -40,9 +40,8 @@ class Components:
         columns = rng.standard_normal((self.means.shape[1], counts.sum()), dtype=dtype)
         if np.isfinite(self.df):
             columns *= np.sqrt(self.df / rng.chisquare(self.df, size=columns.shape[1]))
-        factors, means = self.factors.astype(dtype), self.means.astype(dtype)[:, :, None]
-        for part, factor, mean in zip(_parts(counts), factors, means, strict=True):
-            columns[:, part] = factor @ columns[:, part] + mean
+        for part, factor, mean in zip(_parts(counts), self.factors, self.means, strict=True):
+            columns[:, part] = factor.astype(dtype) @ columns[:, part] + mean.astype(dtype)[:, None]
         return columns
 
     def side(self, columns: slice) -> "Components":

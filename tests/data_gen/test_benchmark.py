@@ -51,5 +51,5 @@ def test_nothing_to_time_is_an_error(tmp_path: Path, change: dict[str, object]) 
 
 def test_failure_of_a_run_is_told(tmp_path: Path) -> None:
     config = BenchmarkConfig(out=tmp_path / "b.json", tables=8, workers=(1,), folder=tmp_path, flow_shares=(2.0,))
-    with pytest.raises(DataGenError, match="the generator failed with --out .*"):
+    with pytest.raises(DataGenError, match="the generator failed with --out"):
         benchmark(config, lambda flags: _process([*flags, "--seed", "-1"]))
