@@ -310,6 +310,20 @@ def test_truth_is_the_mean_pointwise_information(name: str, shape: tuple[int, in
         assert values.mean() == pytest.approx(truth.nats, abs=4 * stderr + 1e-3), (aim, family)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(POINTWISE))
+def test_truth_at_many_fresh_parameters(name: str) -> None:
+    """Forty laws each; their deviations in standard errors are standard normal or smaller."""
+    pointwise, deviations = POINTWISE[name], []
+    for seed in range(1, 41):
+        family = drawn(name, *SHAPES[seed % 4], (None, 0.01, 0.3, 1.0, 5.0)[seed % 5], seed)
+        values, truth = pointwise(family, *family.sample(seeded(seed), ROWS.get(pointwise, 20_000))), family.truth()
+        stderr = np.hypot(values.std() / np.sqrt(len(values)), truth.stderr)
+        assert values.mean() == pytest.approx(truth.nats, abs=4 * stderr + 1e-3), (seed, family)
+        deviations.append((values.mean() - truth.nats) / (stderr + 1e-4))
+    assert np.sqrt(np.mean(np.square(deviations))) < 1.5
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_independent_sides_are_uncorrelated(shape: tuple[int, int]) -> None:
     n = 20_000
