@@ -18,6 +18,7 @@ SUMMARIES = {
     "train": "train a network on a meta-dataset",
     "calibrate": "fit a trained network's intervals to the truth",
     "evaluate": "measure error and coverage against baselines, as JSON and HTML",
+    "compare": "hold two reports on the same tables against each other, pair by pair",
 }
 
 
@@ -133,6 +134,12 @@ def _evaluate(flags: list[str]) -> None:
     evaluate(_parse(EvaluateConfig, "evaluate", flags))
 
 
+def _compare(flags: list[str]) -> None:
+    from eval.compare import CompareConfig, compare
+
+    compare(_parse(CompareConfig, "compare", flags))
+
+
 _OURS = ("mist", "data_gen", "training", "eval")
 _COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "demo": _demo,
@@ -143,6 +150,7 @@ _COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "train": _train,
     "calibrate": _calibrate,
     "evaluate": _evaluate,
+    "compare": _compare,
 }
 
 
