@@ -92,6 +92,7 @@ class DiscreteLabel(Family):
     swapped: bool
     unequal: bool
     tails: ClassVar[Tails] = "light"
+    monte_carlo: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

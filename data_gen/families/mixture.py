@@ -93,6 +93,7 @@ class Mixture(Family, ABC):
     """
 
     tails: ClassVar[Tails] = "light"
+    monte_carlo: ClassVar[bool] = True
     most_columns: ClassVar[int] = 3
     k_x: int
     k_y: int
