@@ -5,13 +5,17 @@ from eval.baselines import (
     ennemi_knn,
     gcmi,
     histogram,
+    infonce,
     intervals,
     kde,
     ksg,
+    mine,
+    nwj,
     ours,
     pca,
     sklearn_knn,
     sliced,
+    smile,
 )
 from eval.baselines.base import Baseline, CannotEstimate, Guess, PointBaseline
 from eval.baselines.registry import BASELINES, build, catalogue
@@ -28,11 +32,15 @@ __all__ = [
     "ennemi_knn",
     "gcmi",
     "histogram",
+    "infonce",
     "intervals",
     "kde",
     "ksg",
+    "mine",
+    "nwj",
     "ours",
     "pca",
     "sklearn_knn",
     "sliced",
+    "smile",
 ]
