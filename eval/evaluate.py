@@ -1,5 +1,6 @@
 """Measure estimators on suites of tables with known MI: the stage behind `mist evaluate`."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from eval import versions
+from eval import overlap, versions
 from eval.errors import EvalError
 from eval.records import Journal
 from eval.runner import Bench, Setup, run
@@ -71,9 +72,12 @@ def evaluate(config: EvaluateConfig) -> Path:
         print(f"{folder} is finished already; nothing to do.")
     else:
         _tell_changes(journal.config(), identity, folder)
+        notes = _notes(config, bench)
+        for suite, note in ((suite, note) for suite in notes for note in notes[suite]):
+            print(f"{suite}: {note}", file=sys.stderr)
         journal.begin()
         _run(bench, setup, journal, config.workers)
-        _report(folder, identity, bench, journal)
+        _report(folder, identity, bench, journal, notes)
         journal.finish(identity)
     print(page)
     return page
@@ -90,7 +94,18 @@ def _run(bench: Bench, setup: Setup, journal: Journal, workers: int) -> None:
             progress.advance(bar, len(found))
 
 
-def _report(folder: Path, identity: dict[str, Any], bench: Bench, journal: Journal) -> None:
+def _notes(config: EvaluateConfig, bench: Bench) -> dict[str, list[str]]:
+    """By suite, what a reader of its figures must know; the network's own record is asked only if it takes part."""
+    ours = any(name.partition("+")[0] == "ours" for name in config.estimators)
+    return {
+        name: [note for note in (suite.note, *(overlap.notes(suite, config.checkpoint) if ours else ())) if note]
+        for name, suite in bench.suites.items()
+    }
+
+
+def _report(
+    folder: Path, identity: dict[str, Any], bench: Bench, journal: Journal, notes: dict[str, list[str]]
+) -> None:
     from eval.report import Measured, figures, write_report  # with the plotting library behind it
 
     results = journal.results()
@@ -98,7 +113,8 @@ def _report(folder: Path, identity: dict[str, Any], bench: Bench, journal: Journ
     for suite, cases in bench.suites.items():
         found = {name: [results[cell] for cell in bench.cells(suite, name)] for name in bench.estimators}
         records = {name: [record for record, _ in pairs] for name, pairs in found.items()}
-        measured[suite] = Measured(records, {name: [cost for _, cost in pairs] for name, pairs in found.items()}, cases)
+        costs = {name: [cost for _, cost in pairs] for name, pairs in found.items()}
+        measured[suite] = Measured(records, costs, cases, notes[suite])
     report = figures(identity, measured)
     write_report(folder, report)
     console = Console(width=max(_WIDTH, Console().width))

@@ -30,11 +30,13 @@ class Measured:
         records: Results of every estimator, one per case, in the suite's order.
         costs: What they took.
         cases: The cases themselves, to draw the worst of them.
+        notes: What a reader of the figures must know, a sentence or two each.
     """
 
     records: Mapping[str, Sequence[Record]]
     costs: Mapping[str, Sequence[Cost]]
     cases: Sequence[Case]
+    notes: Sequence[str] = ()
 
 
 def figures(config: Mapping[str, Any], measured: Mapping[str, Measured]) -> dict[str, Any]:
@@ -69,7 +71,7 @@ def _suite(measured: Measured, level: float) -> dict[str, Any]:
             sections[f"{name}, cautious"] = {"variant_of": name} | variant
     drawn = {place: gallery.drawing(measured.cases[place]) for place in gallery.places(_own(sections))}
     return {
-        "about": _about(cases),
+        "about": _about(cases) | {"notes": list(measured.notes)},
         "tables": {
             "key": [r.cell.key for r in cases],
             "family": [r.family for r in cases],
