@@ -24,7 +24,7 @@ class EvaluateConfig:
 
     Attributes:
         checkpoint: Folder of the trained model behind the estimator `ours`; by default the packaged one.
-        suite: Names of the suites of tables.
+        suite: Names of the suites of tables; also preset:NAME, or a folder of your own tables with truths.csv.
         estimators: Names of the estimators.
         out: Folder of the results; by default reports/SUITE.
         level: Nominal coverage of the intervals whose width and score are reported.
