@@ -73,8 +73,8 @@ def evaluate(config: EvaluateConfig) -> Path:
     else:
         _tell_changes(journal.config(), identity, folder)
         notes = _notes(config, bench)
-        for suite, note in ((suite, note) for suite in notes for note in notes[suite]):
-            print(f"{suite}: {note}", file=sys.stderr)
+        for line in (f"{suite}: {note}" for suite in notes for note in notes[suite]):
+            print(line, file=sys.stderr)
         journal.begin()
         _run(bench, setup, journal, config.workers)
         _report(folder, identity, bench, journal, notes)
