@@ -77,8 +77,8 @@ def skill(estimates: ArrayLike, mi_nats: ArrayLike) -> Mean:
     The constant is the median of the truths, which an estimator does not know. The standard error is that of a ratio of
     two means over the same tables (delta method); `nan` where all truths are equal.
     """
-    errors = np.abs(_errors(estimates, mi_nats))
-    constant = np.abs(np.asarray(mi_nats, np.float64) - np.median(mi_nats)) if errors.size else errors
+    errors, truths = np.abs(_errors(estimates, mi_nats)), np.asarray(mi_nats, np.float64)
+    constant = np.abs(truths - np.median(truths)) if errors.size else errors
     if errors.size < 2 or constant.mean() == 0:
         return Mean(math.nan, math.nan, errors.size)
     ratio = errors.mean() / constant.mean()

@@ -1,8 +1,12 @@
 """A run is finished once, resumed without repeating a table, and the same every time apart from its timings."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -16,6 +20,8 @@ from scipy.stats import norm
 from eval.baselines import BASELINES, Baseline, Guess, build
 from eval.errors import EvalError
 from eval.evaluate import EvaluateConfig, evaluate
+from eval.gallery import drawing
+from eval.published import comparisons
 from eval.records import Cell, Cost, Record
 from eval.report import Measured, figures, html, write_report
 from eval.suites import Case
@@ -134,6 +140,129 @@ def test_a_killed_run_ends_with_the_same_report(config, tmp_path):
     (tmp_path / "other" / "tables.jsonl").write_text("".join(lines(config)[:23]))
     evaluate(other)
     assert {**report(config), "timings": 0} == {**report(other), "timings": 0}
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_for_real_goes_on(tmp_path):
+    """Processes and all: SIGKILL leaves them no time to tidy up."""
+    flags = ["--suite", "bmi", "null", "--estimators", "gcmi", "ksg", "--tables", "60", "--workers", "2"]
+    out = tmp_path / "report"
+    command = [sys.executable, "-m", "mist.cli", "evaluate", *flags, "--out", str(out)]
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    tables = out / "tables.jsonl"
+    while run.poll() is None and (not tables.exists() or tables.read_bytes().count(b"\n") < 50):
+        time.sleep(0.05)
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    done = tables.read_text().splitlines(keepends=True)
+    assert not (out / "report.html").exists()
+    subprocess.run(command, check=True, capture_output=True)
+    cells = [tuple(json.loads(line)["cell"]) for line in tables.read_text().splitlines()]
+    assert len(cells) == len(set(cells))
+    whole = [tuple(json.loads(line)["cell"]) for line in done if line.endswith("\n")]
+    assert cells[: len(whole)] == whole
+    found = json.loads((out / "report.json").read_text())["suites"]
+    assert len(cells) == 2 * sum(suite["about"]["tables"] for suite in found.values())
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_several_suites_go_into_one_report(config):
+    both = replace(config, suite=("bmi", "null"), tables=10)
+    evaluate(both)
+    found = report(both)
+    assert {name: suite["about"]["tables"] for name, suite in found["suites"].items()} == {"bmi": 10, "null": 10}
+    assert {name: list(timings) for name, timings in found["timings"].items()} == {
+        name: ["planted", "gcmi"] for name in ("bmi", "null")
+    }
+    estimates = {
+        suite: [value or 0.0 for value in sections(both, suite)["gcmi"]["estimate"]] for suite in found["suites"]
+    }
+    wins = [float(a > b) + (a == b) / 2 for a in estimates["bmi"] for b in estimates["null"]]
+    area = found["dependence"]["gcmi"]
+    assert (area["dependent"], area["independent"]) == (10, 10)
+    assert area["auroc"][0] == pytest.approx(np.mean(wins), abs=1e-4)
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_false_dependence_is_reported_at_independence_alone(config):
+    null = replace(config, suite=("null",), tables=20)
+    evaluate(null)
+    evaluate(replace(config, out=f"{config.out}-bmi"))
+    assert "independence" not in sections(replace(config, out=f"{config.out}-bmi"))["gcmi"]["overall"]
+    for name in ("planted", "gcmi"):
+        section = sections(null, "null")[name]
+        found = section["overall"]["independence"]
+        assert found["tables"] == 20
+        assert found["estimate"] == section["overall"]["mae"]
+        assert "auroc" not in found
+    low = np.array([value or 0.0 for value in sections(null, "null")["planted"]["low"]])
+    found = sections(null, "null")["planted"]["overall"]["independence"]
+    assert found["keeps_zero"][0] == pytest.approx(np.mean(low == 0))
+    assert found["low"][0] == pytest.approx(low.mean(), abs=1e-4)
+
+
+def test_a_second_interval_is_an_entry_of_its_own():
+    records = [record_of(1.0, 0.5, levels=(0.05, 0.5, 0.95), quantiles=(0.4, 0.5, 0.6), cautious=(0.1, 0.5, 1.6))] * 4
+    case = Case("key", "task", "family", np.arange(50.0)[:, None], np.arange(50.0)[:, None], 1.0)
+    config = {"suite": ["bmi"], "estimators": ["e"], "level": 0.9}
+    measured = Measured({"e": records}, {"e": [Cost(records[0].cell, 0.1, 10**6)] * 4}, [case] * 4)
+    found = figures(config, {"bmi": measured})["suites"]["bmi"]["estimators"]
+    assert list(found) == ["e", "e, cautious"]
+    assert [section["overall"]["coverage"]["0.9"][0] for section in found.values()] == [0.0, 1.0]
+    assert [section["overall"]["width"][0] for section in found.values()] == pytest.approx([0.2, 1.5])
+    assert found["e, cautious"]["variant_of"] == "e"
+
+
+def test_a_relation_between_estimates_has_no_interval_and_is_no_independence():
+    own = {"levels": (0.05, 0.5, 0.95), "quantiles": (0.0, 0.1, 0.2)}
+    records = [record_of(0.0, 0.1, **own), record_of(0.0, 0.7, relation=True)]
+    overall = summarise(records, 0.9)["overall"]
+    assert overall["mae"][0] == pytest.approx(0.4)
+    assert overall["independence"]["tables"] == 1
+    assert overall["width"][0] == pytest.approx(0.2)
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_published_figures_stand_beside_measured_ones_with_their_source(config):
+    page = evaluate(replace(config, n=(64, 1000), tables=8)).read_text()
+    (comparison,) = comparisons("bmi", report(config)["suites"]["bmi"])
+    assert comparison.headings == ("n = 64", "n = 1000", "n = 5000", "n = 10000")
+    assert comparison.published["ALICE Base (85 M)"] == [None, 0.092, 0.063, 0.06]
+    assert [bool(figure) for figure in comparison.measured["gcmi"]] == [True, True, False, False]
+    by_n = sections(config)["gcmi"]["by_n"]
+    assert comparison.measured["gcmi"][1] == pytest.approx(by_n["1000"]["mae"], rel=1e-2, abs=1e-4)
+    assert "arXiv 2609.34962" in page
+    assert "KSG, published" in page
+    assert "gcmi, measured here" in page
+
+
+@pytest.mark.parametrize("name", ["bmi", "mist-imd", "mist-oomd"])
+def test_published_figures_are_complete(name):
+    suite = {"tables": {"n": [10, 200, 400], "mi_nats": [1.0] * 3}, "estimators": {}}
+    found = comparisons(name, suite)
+    assert found
+    for comparison in found:
+        assert "arXiv" in comparison.source
+        assert all(len(row) == len(comparison.headings) for row in comparison.published.values())
+
+
+def test_the_gallery_draws_the_most_dependent_pair():
+    rng = np.random.default_rng(3)
+    x, y = rng.standard_normal((300, 3)), rng.standard_normal((300, 2))
+    y[:, 1] = x[:, 2] ** 2 + 0.1 * rng.standard_normal(300)
+    found = drawing(Case("key", "task", "family", x, y, 1.0))
+    assert found["columns"] == [3, 2]
+    assert np.shape(found["points"]) == (2, 120)
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_a_report_is_small_and_its_worst_tables_are_drawn(config):
+    evaluate(config)
+    assert (Path(config.out) / "report.json").stat().st_size < 80_000
+    suite = report(config)["suites"]["bmi"]
+    worst = {place for section in suite["estimators"].values() for place in section["worst"]}
+    assert {int(place) for place in suite["drawn"]} <= worst
+    assert len(suite["drawn"]) >= 10
 
 
 @pytest.mark.usefixtures("no_plots")
@@ -283,14 +412,16 @@ def test_names_in_the_page_are_escaped():
     assert "&lt;u&gt;" in page
 
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = os.environ.get("CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 QUIET = (
     "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update"
 )
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH or in $CHROMIUM")
 def test_a_browser_opens_the_page_without_an_error(config, tmp_path):
     page = evaluate(config).resolve()
     flags = [*QUIET.split(), f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr", "--dump-dom"]
