@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eval.errors import EvalError
 from eval.losses import LEVEL, LOSSES, NARROW, OURS, SURE, Row, losses, narrow
 
 HEADINGS = (
@@ -55,6 +56,8 @@ def markdown(folder: Path) -> str:
 def _suites(folder: Path) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
     for path in sorted(folder.glob("*/report.json")):
         report = json.loads(path.read_text("utf-8"))
+        if "suites" not in report:
+            raise EvalError(f"got {path}, which a former version wrote; run the `mist evaluate` that made it again")
         yield from ((name, suite, report["timings"][name]) for name, suite in report["suites"].items())
 
 

@@ -167,5 +167,11 @@ def test_the_results_tables_show_every_estimator_and_every_loss(write, tmp_path)
     assert text.isascii() or "±" in text
 
 
+def test_a_report_of_a_former_version_is_refused(write, tmp_path):
+    write("old", {"config": {}, "suite": {"name": "bmi"}})
+    with pytest.raises(EvalError, match="which a former version wrote; run the `mist evaluate` that made it again"):
+        markdown(tmp_path)
+
+
 def test_without_reports_there_are_headings_only(tmp_path: Path):
     assert markdown(tmp_path).count("nowhere") == 2

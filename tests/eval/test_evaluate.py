@@ -425,6 +425,6 @@ QUIET = (
 def test_a_browser_opens_the_page_without_an_error(config, tmp_path):
     page = evaluate(config).resolve()
     flags = [*QUIET.split(), f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr", "--dump-dom"]
-    seen = subprocess.run([CHROMIUM, *flags, page.as_uri()], capture_output=True, text=True, timeout=60, check=True)
+    seen = subprocess.run([CHROMIUM, *flags, page.as_uri()], capture_output=True, text=True, timeout=300, check=True)
     assert "How this was made" in seen.stdout
     assert "CONSOLE" not in seen.stderr
