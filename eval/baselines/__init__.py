@@ -1,8 +1,10 @@
 """Estimators of mutual information behind one interface; importing this package registers them all."""
 
 from eval.baselines import (
+    autoencoder,
     cca,
     ennemi_knn,
+    flows,
     gcmi,
     histogram,
     infonce,
@@ -26,10 +28,12 @@ __all__ = [
     "CannotEstimate",
     "Guess",
     "PointBaseline",
+    "autoencoder",
     "build",
     "catalogue",
     "cca",
     "ennemi_knn",
+    "flows",
     "gcmi",
     "histogram",
     "infonce",

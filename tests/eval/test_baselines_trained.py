@@ -8,7 +8,8 @@ import torch
 
 from eval.baselines import build
 from eval.baselines.critic import log_mean_exp_apart
-from eval.suites.laws import normal
+from eval.suites.laws import mapped, normal
+from eval.suites.maps import half_cube
 
 CRITICS = ("mine", "infonce", "nwj", "smile")
 # They share all but their bound, so the rest is asked of one by default.
@@ -63,6 +64,39 @@ def test_independence_is_about_0(name, rng):
 def test_too_few_rows_are_a_counted_failure(name, rng):
     guess = build(name).estimate(rng.normal(size=(23, 1)), rng.normal(size=(23, 1)))
     assert guess.failed == "needs 24 samples or more"
+
+
+def test_flows_on_the_half_cube_version(rng):
+    law = mapped(BIVARIATE, half_cube, half_cube)
+    guess = build("flows").estimate(*law.draw(rng, 2000))
+    assert guess.failed is None
+    assert guess.mi_nats == pytest.approx(law.mi_nats, abs=0.1)
+
+
+@pytest.mark.slow
+def test_flows_undo_a_bend_that_no_map_of_single_columns_undoes(rng):
+    correlation = np.eye(4)
+    correlation[1, 3] = correlation[3, 1] = 0.8
+
+    def bend(v: np.ndarray) -> np.ndarray:
+        return np.column_stack([v[:, 0], v[:, 1] + 1.5 * v[:, 0] ** 2])
+
+    law = mapped(normal(correlation, 2), bend, bend)
+    x, y = law.draw(rng, 600)
+    assert build("flows").nats(x, y) == pytest.approx(law.mi_nats, abs=0.2)
+    assert build("gcmi").nats(x, y) < law.mi_nats - 0.3
+
+
+def test_flows_give_the_same_answer_and_units_change_nothing(short):
+    x, y = short
+    answer = build("flows").nats(x, y)
+    torch.manual_seed(2)
+    assert build("flows").nats(100 * x + 3, np.exp(y)) == answer
+
+
+def test_flows_need_rows(rng):
+    guess = build("flows").estimate(rng.normal(size=(35, 2)), rng.normal(size=(35, 2)))
+    assert guess.failed == "needs 36 samples or more with so many columns"
 
 
 @pytest.mark.parametrize("name", CRITICS)
