@@ -83,7 +83,7 @@ class _Interval(Baseline):
 
 @register_interval
 class Bootstrap(_Interval):
-    """Smoothed bootstrap: the spread of the estimate over rows drawn with replacement, around the estimate."""
+    """Smoothed bootstrap: spread of 99 estimates from rows drawn with replacement, around the estimate."""
 
     name: ClassVar[str] = "bootstrap"
 
@@ -96,7 +96,7 @@ class Bootstrap(_Interval):
 
 @register_interval
 class Subsampling(_Interval):
-    """Half-samples: spread and bias of the estimate from its change when half of the rows are left out."""
+    """Half-samples: spread and bias of the estimate from 99 estimates with half of the rows left out."""
 
     name: ClassVar[str] = "subsampling"
 

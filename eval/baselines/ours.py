@@ -10,7 +10,7 @@ from eval.baselines.registry import register_trained
 
 @register_trained
 class Ours(Baseline):
-    """`mist.load(checkpoint)`, with the predictive median as the estimate."""
+    """The trained network of --checkpoint, by default the packaged one: predictive median and quantiles."""
 
     name: ClassVar[str] = "ours"
 
