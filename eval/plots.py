@@ -173,7 +173,7 @@ def _error_by_cost(suite: Suite, names: Sequence[str], timings: Mapping[str, Any
         axes.annotate(name, (max(seconds, 1e-6), value), xytext=(5, 4), textcoords="offset points", fontsize=8)
     axes.set_xscale("log")
     axes.margins(x=0.25)
-    axes.set(xlabel="seconds per table, mean", ylabel="mean absolute error (nats)", ylim=(0, None))
+    axes.set(xlabel="processor seconds per table, mean", ylabel="mean absolute error (nats)", ylim=(0, None))
     axes.set_title("Error by cost")
     return _plot(figure, "Mean absolute error against the mean time per table.")
 

@@ -108,7 +108,7 @@ class Cost:
 
     Attributes:
         cell: What determines the estimate.
-        seconds: Wall-clock time.
+        seconds: Processor time.
         peak_bytes: Memory added at the peak; None where the system does not tell.
     """
 
