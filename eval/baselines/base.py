@@ -22,7 +22,7 @@ class Guess:
 
     Attributes:
         mi_nats: The estimate, not below 0; 0 where it failed.
-        seconds: Processor time that it took: on one thread the wall clock of an idle machine, and the same on a busy one.
+        seconds: Processor time that it took: that of a wall clock on an idle machine, and the same on a busy one.
         levels: Levels of the predictive quantiles, (K,) increasing; empty for an estimator that has none.
         quantiles: The predictive quantiles in nats, (K,).
         cautious: Those of a second, wider interval around the same estimate, (K,); empty for none.
