@@ -65,7 +65,7 @@ class CriticBaseline(PointBaseline, ABC):
         sides = [torch.from_numpy(v) for v in (x, y)]
         networks = torch.nn.ModuleList(_perceptron(v.shape[1]) for v in sides)
         optimizer = torch.optim.Adam(networks.parameters(), lr=_RATE)
-        looks: list[list[float]] = []
+        looks: list[NDArray[np.float64]] = []
         for step in range(_MOST_STEPS):
             batch = rows[torch.randperm(len(rows))[:_BATCH]]
             optimizer.zero_grad()
@@ -73,7 +73,8 @@ class CriticBaseline(PointBaseline, ABC):
             optimizer.step()
             if step % _EVERY == _EVERY - 1:
                 with torch.no_grad():
-                    looks.append([float(self.bound(_matrix(networks, sides, half))) for half in halves])
+                    bounds = [float(self.bound(_matrix(networks, sides, half))) for half in halves]
+                looks.append(np.nan_to_num(bounds, nan=-np.inf, posinf=-np.inf))  # a critic that has diverged
                 means = np.mean(looks, axis=1)
                 if len(means) - 1 - means.argmax() >= _PATIENCE:
                     break

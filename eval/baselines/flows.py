@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _LAYERS = 4
 _GAIN = 0.05  # nearly the identity to begin with
 _RATE = 1e-2
+_STEEPEST = 10.0  # norm at which gradients are cut, against leaps (guess)
 _BATCH = 256
 _MOST_STEPS = 400
 _EVERY = 10  # steps between looks
@@ -72,15 +73,20 @@ def _latents(rng: np.random.Generator, x: NDArray, y: NDArray) -> tuple[NDArray,
     for step in range(_MOST_STEPS):
         batch = rows[torch.randperm(len(rows))[:size]]
         optimizer.zero_grad()
-        _minus_likelihood(_mapped(flows, sides, batch)).backward()
+        loss = _minus_likelihood(_mapped(flows, sides, batch))
+        if not torch.isfinite(loss):  # ties have no density: the likelihood has no largest value
+            break
+        loss.backward()
+        if not torch.isfinite(torch.nn.utils.clip_grad_norm_(flows.parameters(), _STEEPEST)):
+            break
         optimizer.step()
         if step % _EVERY == _EVERY - 1:
             with torch.no_grad():
                 found = _mapped(flows, sides, watched)
-                loss = float(_minus_likelihood(found))
+                watched_loss = float(_minus_likelihood(found))
             waited += 1
-            if loss < best:
-                best, images, waited = loss, [image.numpy() for image, _ in found], 0
+            if watched_loss < best:
+                best, images, waited = watched_loss, [image.numpy() for image, _ in found], 0
             if waited == _PATIENCE:
                 break
     if not images:

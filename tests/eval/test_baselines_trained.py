@@ -87,6 +87,7 @@ def test_flows_undo_a_bend_that_no_map_of_single_columns_undoes(rng):
     assert build("gcmi").nats(x, y) < law.mi_nats - 0.3
 
 
+@pytest.mark.slow
 def test_flows_give_the_same_answer_and_units_change_nothing(short):
     x, y = short
     answer = build("flows").nats(x, y)
