@@ -267,8 +267,8 @@ def test_compression_helps_where_one_direction_carries_all(rng):
 
 
 def test_an_autoencoder_follows_bends_that_principal_components_cut(rng):
-    x = rng.normal(size=(300, 2))
-    y = 0.9 * x + math.sqrt(0.19) * rng.normal(size=(300, 2))
+    x = rng.normal(size=(500, 2))
+    y = 0.9 * x + math.sqrt(0.19) * rng.normal(size=(500, 2))
     wide = [np.hstack([np.sin(1.5 * v), np.cos(1.5 * v), v * v[:, ::-1], v**2, v]) for v in (x, y)]
     assert build("autoencoder-ksg").nats(*wide) > build("pca-ksg").nats(*wide) + 0.05
 
