@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
@@ -11,13 +13,15 @@ from typing import TYPE_CHECKING
 from data_gen.errors import DataGenError
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, SpecCluster
     from distributed.deploy import Cluster
 
     from data_gen.generate import GenerateConfig
 
 _ANY_PORT = ":0"  # of the status page: the usual one may be taken by another run, of which Dask would warn
 _CONNECT_SECONDS = 10  # a scheduler that is up answers within milliseconds, a busy login node within seconds
+_RENEW_SECONDS, _ABSENCES = 15.0, 2  # a nanny needs some seconds to put a new worker in a dead one's place
+_START_SECONDS = "600"  # that a job may take to find its scheduler: nodes that all start at once are slow
 # Small linear algebra is slower on two spinning threads than on one, and its last bits depend on their number.
 _ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -44,8 +48,11 @@ def connect(config: GenerateConfig) -> Iterator[Client]:
         address: str | Cluster
         if config.scheduler is not None:
             address = config.scheduler
+        elif config.cluster == "slurm":
+            address = jobs = stack.enter_context(_slurm(config))
+            stack.enter_context(_renewed(jobs, config.workers))
         else:
-            address = stack.enter_context(_slurm(config) if config.cluster == "slurm" else _local(config))
+            address = stack.enter_context(_local(config))
         try:
             client = Client(address, timeout=_CONNECT_SECONDS)
         except (OSError, ValueError) as error:
@@ -73,7 +80,7 @@ def _local(config: GenerateConfig) -> Cluster:
     )
 
 
-def _slurm(config: GenerateConfig) -> Cluster:
+def _slurm(config: GenerateConfig) -> SpecCluster:
     try:
         from dask_jobqueue import SLURMCluster
     except ImportError as error:
@@ -89,12 +96,44 @@ def _slurm(config: GenerateConfig) -> Cluster:
         processes=config.cores,
         memory=config.memory,
         walltime=config.walltime,
+        death_timeout=_START_SECONDS,
         scheduler_options={"dashboard_address": _ANY_PORT},
         job_script_prologue=[f"export {name}={value}" for name, value in _ONE_THREAD.items()],
         silence_logs=logging.CRITICAL,
     )
     cluster.scale(config.workers)
     return cluster
+
+
+@contextmanager
+def _renewed(cluster: SpecCluster, workers: int) -> Iterator[None]:
+    """Put new jobs in the place of those that have ended, by their time limit or with their node."""
+    stop, absences, loop = threading.Event(), Counter[str](), cluster.loop
+    assert loop is not None
+
+    def watch() -> None:
+        seen: set[str] = set()
+        while not stop.wait(_RENEW_SECONDS):
+            running = {str(worker["name"]) for worker in cluster.scheduler_info["workers"].values()}
+            for job in list(cluster.workers):
+                # The processes of one job bear its name and a number.
+                if any(name == str(job) or name.startswith(f"{job}-") for name in running):
+                    seen.add(job)
+                    absences[job] = 0
+                elif job in seen:  # not one that still waits in the queue
+                    absences[job] += 1
+                if absences[job] > _ABSENCES:
+                    absences[job] = 0
+                    loop.add_callback(cluster.workers.pop(job).close)
+            cluster.scale(workers)  # opens again what is planned and not there
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -192,19 +193,33 @@ def _write(config: GenerateConfig, split: str, index: int) -> int:
 
 
 def _run(config: GenerateConfig, store: Store, shards: Sequence[Shard]) -> dict[Shard, str]:
-    """Do the tasks with a progress bar. Returns the shards that never succeeded, with the reasons."""
+    """Do the tasks with a progress bar. Returns the shards that never succeeded, with the reasons.
+
+    Raises:
+        DataGenError: The scheduler was lost.
+    """
+    from distributed.client import ClosedClientError
+
     if "://" not in config.out:
         config = replace(config, out=os.path.abspath(config.out))  # workers elsewhere have another working directory
     failed: dict[Shard, str] = {}
     total = sum(store.n_tables(*shard) for shard in shards)
     with connect(config) as client, progress_bar() as progress:
         bar = progress.add_task("generate", total=total)
-        for shard, future in _in_window(client, config, shards):
-            if future.status == "finished":
-                progress.advance(bar, future.result())
-            else:
-                failed[shard] = _reason(future)
-                progress.console.print(f"shard {shard[0]} {shard[1]} failed", style="red")
+        try:
+            for shard, future in _in_window(client, config, shards):
+                if future.status == "finished":
+                    progress.advance(bar, future.result())
+                elif future.status == "error":
+                    failed[shard] = _reason(future)
+                    progress.console.print(f"shard {shard[0]} {shard[1]} failed", style="red")
+                else:  # nobody has it any more
+                    raise OSError(f"shard {shard[0]} {shard[1]} was {future.status}")
+        except (OSError, CancelledError, ClosedClientError) as error:
+            raise DataGenError(
+                f"the Dask scheduler was lost ({error}); what {config.out} has is kept, and the same command goes on "
+                "with the rest; give a running one with --scheduler, if it was not our own"
+            ) from error
     return failed
 
 
@@ -230,8 +245,8 @@ def _in_window(client: Client, config: GenerateConfig, shards: Sequence[Shard]) 
 
 def _reason(future: Future) -> str:
     """Why a task failed, in one line."""
-    error = future.exception() if future.status == "error" else None
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}" if error else str(future.status)
+    error = future.exception()
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def _summarise(store: Store) -> None:

@@ -5,14 +5,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from distributed import Client
 
 from data_gen.errors import DataGenError, IncompleteStore
-from data_gen.generate import GenerateConfig, generate, make_shard, make_table, open_or_create
+from data_gen.generate import GenerateConfig, _write, generate, make_shard, make_table, open_or_create
 from data_gen.manifest import CHUNK, Manifest
 from data_gen.plan import capacity, config_of, content, largest_shard, plan, versions
 from data_gen.prior import PRESETS
@@ -162,6 +165,28 @@ def test_failed_shards_are_listed_and_others_kept(tmp_path: Path) -> None:
     with pytest.raises(DataGenError, match=r"1 of 4 shards .* failed.*train 0: DataGenError: .*has room"):
         generate(made)
     assert Store.open(made.out, require_complete=False).missing() == [("train", 0)]
+
+
+def flaky(made: GenerateConfig, split: str, index: int) -> int:
+    """Fail twice at every shard, as a full disk does that someone then clears."""
+    log = Path(f"{made.out}-{split}-{index}")
+    log.write_text((log.read_text() if log.exists() else "") + "x")
+    if len(log.read_text()) < 3:
+        raise OSError("no space left on device")
+    return _write(made, split, index)
+
+
+def test_passing_failures_are_retried(tmp_path: Path, reference: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def here(made: GenerateConfig) -> Iterator[Client]:
+        with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+            yield client
+
+    monkeypatch.setattr("data_gen.generate._write", flaky)
+    monkeypatch.setattr("data_gen.generate.connect", here)
+    generate(config(tmp_path / "store"))
+    assert contents(tmp_path / "store") == contents(reference)
+    assert {log.read_text() for log in tmp_path.glob("store-*")} == {"xxx"}
 
 
 def test_other_libraries_are_refused(tmp_path: Path) -> None:
