@@ -20,11 +20,13 @@ from mist.copula import Scores
 from mist.statistics.canonical import correlation, nats
 from mist.statistics.neighbours import MIDDLE, NEIGHBOURS, ksg
 from mist.statistics.ripples import COUNT, ripples, surprising
+from mist.statistics.ripples import ROWS as RIPPLE_ROWS
 
 FREQUENCIES = 6
 MATCHES = 12  # matched pairs that become tokens
 KNN_MATCHES = 2  # strongest pairs that get kNN estimates: 1 ms each at 500 rows
 KNN_ROWS = 512
+ROWS = 4096  # rows for coefficients: their noise is below 0.02 nats there
 FEATURES = 17 + len(NEIGHBOURS) + 1
 
 
@@ -63,11 +65,12 @@ def matched_pairs(x: Scores, y: Scores, coefficients: Tensor, whole: np.ndarray 
     energy = coefficients.square().sum((2, 4))  # (B, D_x, D_y)
     peak, fine = ripples(x.uniform, y.uniform)
     i, j = _match(energy + surprising(peak, n))
+    searched = min(n, RIPPLE_ROWS)
     matched = min(d_x, d_y, MATCHES)
     i, j = i[:, :matched], j[:, :matched]
     rows = torch.arange(batch).unsqueeze(1)
     block = coefficients[rows, i, :, j, :].double()  # (B, M, K, K)
-    noise = FREQUENCIES**2 / n
+    noise = FREQUENCIES**2 / min(n, ROWS)
     excess = energy.double() - noise
     own = excess[rows, i, j]  # (B, M)
     spectrum = torch.linalg.svdvals(block.detach()).clamp(max=1 - 1e-6)  # (B, M, K)
@@ -92,9 +95,9 @@ def matched_pairs(x: Scores, y: Scores, coefficients: Tensor, whole: np.ndarray 
         spectrum[..., 0],
         nats(spectrum).sum(-1) - noise / 2,
         torch.log1p(rival.clamp_min(-0.9)),
-        torch.log1p(peak[rows, i, j] * n) / 4,
+        torch.log1p(peak[rows, i, j] * searched) / 4,
         nats(peak[rows, i, j].clamp(max=0.999).sqrt()),
-        fine[rows, i, j] * n / math.sqrt(2 * COUNT),  # in units of its spread under independence
+        fine[rows, i, j] * searched / math.sqrt(2 * COUNT),  # in units of its spread under independence
         torch.log1p(fine[rows, i, j].clamp_min(-0.9)),
         torch.arange(matched, dtype=torch.float64).expand(batch, -1) / MATCHES,
     ]
@@ -104,7 +107,7 @@ def matched_pairs(x: Scores, y: Scores, coefficients: Tensor, whole: np.ndarray 
     total = excess.sum((1, 2))
     totals = torch.stack(
         [
-            torch.asinh(peak.amax((1, 2)) * n / 10),
+            torch.asinh(peak.amax((1, 2)) * searched / 10),
             torch.asinh(total),
             torch.asinh(total * math.sqrt(n) / (FREQUENCIES * math.sqrt(d_x * d_y))),
             torch.log1p(excess.amax((1, 2)).clamp_min(-0.9)),
@@ -118,6 +121,7 @@ def matched_pairs(x: Scores, y: Scores, coefficients: Tensor, whole: np.ndarray 
 
 def coefficients(u: Tensor, v: Tensor) -> Tensor:
     """Copula coefficients of all pairs of columns, (B, D_x, K, D_y, K) float32, from uniform ranks (B, N, D)."""
+    u, v = u[:, :ROWS], v[:, :ROWS]
     batch, n, d_x = u.shape
     left, right = _basis(u), _basis(v)  # (B, N, D K)
     return (left.transpose(1, 2) @ right / n).view(batch, d_x, FREQUENCIES, v.shape[2], FREQUENCIES)

@@ -15,7 +15,7 @@ from torch import Tensor
 HIGH = range(7, 33)  # up to 16 periods; the frequencies below are in the ordinary coefficients
 LOW = 3
 COLUMNS = 16  # with more on a side nothing is computed: the chance peaks of so many coefficients hide real ones
-ROWS = 4096
+ROWS = 2048
 COUNT = 2 * LOW * len(HIGH)  # coefficients of a pair, both ways
 
 

@@ -14,7 +14,7 @@ from mist.statistics.canonical import CrossFit, cautious, cross_fit, held_out_na
 
 COLUMNS = 12  # of a side, those with most dependence on the other; three times as many features
 TURNS = 2.0  # of the angle per log(1 + r^2): guess, at 1 spirals of speed 1 fit worse, at 3 noise grows
-ROWS = 8192
+ROWS = 4096
 COMPONENTS = 6
 PAIRS = 2
 FEATURES = 10
