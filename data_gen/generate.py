@@ -30,6 +30,7 @@ from data_gen.plan import (
     shape_of,
     versions,
 )
+from data_gen.prior import Prior, Shape
 from data_gen.progress import progress_bar
 from data_gen.registry import FAMILIES
 from data_gen.rng import stream
@@ -97,7 +98,12 @@ def make_shard(config: GenerateConfig, split: str, index: int) -> list[Table]:
     number = min(planned.shard_tables, planned.tables.get(split, 0) - index * planned.shard_tables)
     if number < 1 or index < 0:
         raise DataGenError(f"preset {config.preset!r} plans no shard {split} {index}; its tables: {planned.tables}")
-    return [make_table(config, split, index, row)[0] for row in range(number)]
+    tables = []
+    for first in range(0, number, planned.prior.tables_per_shape):
+        shape = shape_of(planned.prior, config.seed, split, index, first)
+        for row in range(first, min(first + planned.prior.tables_per_shape, number)):
+            tables.append(_draw(planned.prior, shape, config.seed, (split, index, row))[0])
+    return tables
 
 
 def make_table(config: GenerateConfig, split: str, index: int, row: int) -> tuple[Table, Spec]:
@@ -107,14 +113,18 @@ def make_table(config: GenerateConfig, split: str, index: int, row: int) -> tupl
         DataGenError: The law gave values or a truth that cannot be stored.
     """
     prior = plan(config).prior
-    shape = shape_of(prior, config.seed, split, index, row)
-    rng = stream(config.seed, split, index, row)
+    return _draw(prior, shape_of(prior, config.seed, split, index, row), config.seed, (split, index, row))
+
+
+def _draw(prior: Prior, shape: Shape, seed: int, place: tuple[str, int, int]) -> tuple[Table, Spec]:
+    """Draw the table at a place (split, index, row) whose shape is known already."""
+    rng = stream(seed, *place)
     spec = prior.draw(rng, shape)
     joint = spec.build()
     with np.errstate(over="ignore"):  # an overflow in float32 is reported below, with its spec
         x, y = (side.astype(np.float32) for side in joint.sample(rng, shape.n))
     truth = joint.truth()
-    where = f"table {row} of shard {split} {index}"
+    where = f"table {place[2]} of shard {place[0]} {place[1]}"
     if (x.shape, y.shape) != ((shape.n, shape.d_x), (shape.n, shape.d_y)):
         raise DataGenError(f"{where} has shapes {x.shape} and {y.shape}; wanted {shape} from {spec.to_json()}")
     if not (np.isfinite(x).all() and np.isfinite(y).all() and 0 <= truth.nats < math.inf):

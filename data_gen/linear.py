@@ -1,6 +1,7 @@
 """Random matrices of invertible linear maps."""
 
 import numpy as np
+from scipy.linalg.lapack import dgeqrf, dorgqr  # without the checks of numpy's qr, which cost more where d is small
 
 
 def orthogonal(rng: np.random.Generator, d: int) -> np.ndarray:
@@ -8,5 +9,5 @@ def orthogonal(rng: np.random.Generator, d: int) -> np.ndarray:
 
     Reference: Mezzadri (2007), "How to generate random matrices from the classical compact groups".
     """
-    q, r = np.linalg.qr(rng.standard_normal((d, d)))
-    return q * np.sign(np.diag(r))
+    packed, factors, *_ = dgeqrf(rng.standard_normal((d, d)), overwrite_a=True)  # q as reflections, and r above them
+    return dorgqr(packed, factors)[0] * np.sign(np.diag(packed))

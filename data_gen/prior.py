@@ -12,12 +12,30 @@ from data_gen.errors import DataGenError
 from data_gen.families.base import Family, Tails, log_uniform
 from data_gen.families.product import Product
 from data_gen.registry import FAMILIES, TRANSFORMS
-from data_gen.shares import FIRST_FAMILIES, HELD_OUT, MAPS, MIST_BASE, MIST_IMD, MIST_OOMD, MIST_TRAIN, WIDE_FAMILIES
+from data_gen.shares import (
+    BENT_FAMILIES,
+    FIRST_FAMILIES,
+    HELD_OUT,
+    MAPS,
+    MIST_BASE,
+    MIST_IMD,
+    MIST_OOMD,
+    MIST_TRAIN,
+    SHIFT,
+    TIED_FAMILIES,
+    WIDE_FAMILIES,
+)
 from data_gen.spec import Spec
 from data_gen.transforms.base import Transform
 from data_gen.transforms.noise_columns import NoiseColumns
+from data_gen.transforms.redundant import RedundantColumns
 
-STRATA = ((0.01, 0.3, 0.26), (0.3, 1.0, 0.26), (1.0, 4.0, 0.34), (4.0, 10.0, 0.14))  # low and high in nats, share
+# Low and high in nats, share (guess).
+STRATA = ((0.003, 0.05, 0.14), (0.05, 0.3, 0.18), (0.3, 1.0, 0.24), (1.0, 4.0, 0.31), (4.0, 10.0, 0.13))
+_TRIES = 8  # draws of a family until its detail can be seen in n rows; the last stands
+_MIXING = ("rotation", "linear", "spiral", "swirl", "flow")  # maps that hide ties
+_TIED_PRODUCTS = 0.2  # share of products whose blocks all have ties (guess)
+_MIXED_TIES = 0.15  # share of laws with ties that go through such maps all the same (guess)
 MAP_COUNTS = (0.4, 0.3, 0.2, 0.1)  # probability of 0, 1, 2, 3 maps of a side
 MIST_SIZES, MIST_COLUMNS = (10, 500), (2, 32)  # MIST draws n and d uniformly, d_x = d_y
 _MIST_MAPS = {"base": None, "asinh": "asinh", "half_cube": "half_cube", "wiggly": "wiggly"}
@@ -54,6 +72,9 @@ class Prior:
         unequal_share: Share of shapes whose sides draw their columns separately.
         area: Most values of a table, n (d_x + d_y); more rows are not drawn.
         noise_share: Share of tables in which some columns of a side are pure noise.
+        redundant_share: Share of tables in which some columns of a side are functions of others of that side.
+        bent_share: Share of low-dimensional tables that are normal or Student laws seen through a spiral, a swirl or a
+            swiss roll on one side or both.
         flow_share: Share of tables with a random flow on one side.
         mist_share: Share of shapes (so of tables) that follow MIST's laws.
         mist_laws: MIST's laws as (family, map of every column of both sides: base, asinh, half_cube or wiggly).
@@ -62,13 +83,15 @@ class Prior:
 
     families: Mapping[str, float]
     maps: Mapping[str, float]
-    n: tuple[int, int] = (16, 4096)
+    n: tuple[int, int] = (16, 8192)
     d: tuple[int, int] = (1, 64)
     low_d: int = 5
     low_share: float = 0.45
     unequal_share: float = 0.5
-    area: int = 150_000
+    area: int = 200_000
     noise_share: float = 0.25
+    redundant_share: float = 0.08
+    bent_share: float = 0.12
     flow_share: float = 0.05
     mist_share: float = 0.25
     mist_laws: tuple[tuple[str, str], ...] = ()
@@ -111,17 +134,46 @@ class Prior:
         """Draw a joint distribution whose sides have exactly shape.d_x and shape.d_y columns after the maps."""
         if shape.mist:
             return self._draw_mist(rng, shape)
-        noisy = rng.uniform() < self.noise_share
-        d_x, d_y = (_core(rng, d, noisy) for d in (shape.d_x, shape.d_y))
-        name, aim = _choice(rng, self.families), draw_nats(rng, shape.n)
-        if name == Product.name:  # of this prior's families, so that those kept out stay unseen
-            family: Family = Product.draw_from(rng, d_x, d_y, aim, self.families)
-        else:
-            family = FAMILIES.get(name).draw(rng, d_x, d_y, aim)
+        if max(shape.d_x, shape.d_y) <= self.low_d and rng.uniform() < self.bent_share:
+            bent = {name: weight for name, weight in BENT_FAMILIES.items() if name in self.families}
+            if bent:
+                return self._draw_bent(rng, shape, bent)
+        noisy, redundant = rng.uniform() < self.noise_share, rng.uniform() < self.redundant_share
+        sides = [_widths(rng, d, redundant, noisy) for d in (shape.d_x, shape.d_y)]
+        family = self._draw_family(rng, shape.n, sides[0][0], sides[1][0])
         flows = rng.integers(2) if rng.uniform() < self.flow_share else None
-        sides = ((d_x, shape.d_x), (d_y, shape.d_y))
-        x_maps, y_maps = (self._draw_maps(rng, family, *d, flow=flows == side) for side, d in enumerate(sides))
+        mixing = not family.tied or rng.uniform() < _MIXED_TIES
+        x_maps, y_maps = (
+            self._draw_maps(rng, family, widths, flow=mixing and flows == side, mixing=mixing)
+            for side, widths in enumerate(sides)
+        )
         return Spec.of(family, x_maps, y_maps)
+
+    def _draw_family(self, rng: np.random.Generator, n: int, d_x: int, d_y: int) -> Family:
+        """Draw a family, again while it has more detail than n rows can show."""
+        for _ in range(_TRIES):
+            name, aim = _choice(rng, self.families), draw_nats(rng, n)
+            if name == Product.name:  # of this prior's families, so that those kept out stay unseen
+                tied = {name: weight for name, weight in self.families.items() if name in TIED_FAMILIES}
+                weights = tied if tied and rng.uniform() < _TIED_PRODUCTS else self.families
+                family: Family = Product.draw_from(rng, d_x, d_y, aim, weights)
+            else:
+                family = FAMILIES.get(name).draw(rng, d_x, d_y, aim)
+            if family.rows_needed() <= n:
+                break
+        return family
+
+    def _draw_bent(self, rng: np.random.Generator, shape: Shape, families: Mapping[str, float]) -> Spec:
+        """Draw a normal or Student law whose sides are bent, at least one of them where it has two columns or more."""
+        first = int(rng.integers(2))
+        bends = [
+            _draw_bend(rng, d) if side == first or rng.uniform() < 0.4 else None
+            for side, d in enumerate((shape.d_x, shape.d_y))
+        ]
+        widths = [1 if bend == "swiss_roll" else d for bend, d in zip(bends, (shape.d_x, shape.d_y), strict=True)]
+        family = FAMILIES.get(_choice(rng, families)).draw(rng, widths[0], widths[1], draw_nats(rng, shape.n))
+        sides = (_bending(rng, family.tails, bend, d) for bend, d in zip(bends, widths, strict=True))
+        return Spec.of(family, *sides)
 
     def _draw_mist(self, rng: np.random.Generator, shape: Shape) -> Spec:
         name, curve = self.mist_laws[int(rng.integers(len(self.mist_laws)))]
@@ -129,17 +181,30 @@ class Prior:
         return Spec.of(family, *(mist_map(curve, side, d) for side, d in (("x", shape.d_x), ("y", shape.d_y))))
 
     def _draw_maps(
-        self, rng: np.random.Generator, family: Family, d: int, d_out: int, flow: bool
+        self, rng: np.random.Generator, family: Family, widths: tuple[int, int, int], flow: bool, mixing: bool
     ) -> tuple[Transform, ...]:
-        """Draw the maps of one side; noise columns come last or, in a third of cases, first."""
+        """Draw the maps of one side; redundant and noise columns come last or, in a third of cases, first.
+
+        Args:
+            rng: Source of randomness.
+            family: The law.
+            widths: Columns of the law, with the redundant ones, in all.
+            flow: A flow is among the maps.
+            mixing: Maps that mix columns are allowed.
+        """
         count = _index(rng, MAP_COUNTS)
-        noise = NoiseColumns.of(rng, d, d_out - d) if d_out > d else None
-        early = noise is not None and rng.uniform() < 1 / 3
-        steps: list[Transform] = [noise] if noise is not None and early else []
+        d, inner, d_out = widths
+        added: list[Transform] = [RedundantColumns.of(rng, d, inner - d)] if inner > d else []
+        if d_out > inner:
+            added.append(NoiseColumns.of(rng, inner, d_out - inner, family.tied))
+        early = bool(added) and rng.uniform() < 1 / 3
+        steps = list(added) if early else []
         width, tails = (d_out if early else d), _tails_after(family.tails, steps)
         kinds = [_choice(rng, self.maps) for _ in range(count)] if self.maps else []
         for name in dict.fromkeys([*kinds, *(["flow"] if flow else [])]):
             kind = TRANSFORMS.get(name)
+            if name in _MIXING and not mixing:
+                continue
             if tails not in kind.accepts:
                 if name != "flow":
                     continue
@@ -147,7 +212,25 @@ class Prior:
                 tails = steps[-1].after(tails)
             steps.append(kind.draw(rng, width))
             tails = kind.after(tails)
-        return (*steps, noise) if noise is not None and not early else tuple(steps)
+        return tuple(steps) if early else (*steps, *added)
+
+
+def _draw_bend(rng: np.random.Generator, d: int) -> str | None:
+    """Draw a map that bends a side of d columns in the end: none does for one, and a swiss roll has two."""
+    bends = ("spiral", "swirl", "swiss_roll") if d == 2 else ("spiral", "swirl")
+    return bends[int(rng.integers(len(bends)))] if d > 1 else None
+
+
+def _bending(rng: np.random.Generator, tails: Tails, bend: str | None, d: int) -> tuple[Transform, ...]:
+    """Return maps of a side of d columns that tame its tails where that is needed, or sometimes, and then bend it."""
+    steps: list[Transform] = []
+    if tails == "heavy" and (bend == "spiral" or rng.uniform() < 0.5):
+        steps.append(TRANSFORMS.get("asinh").draw(rng, d))
+    elif tails == "unit" and (bend == "swiss_roll" or rng.uniform() < 0.3):
+        steps.append(TRANSFORMS.get("normal_cdf").draw(rng, d))
+    if bend == "swiss_roll" and tails != "unit":
+        steps = [TRANSFORMS.get("asinh").draw(rng, d), TRANSFORMS.get("squash").draw(rng, d)]
+    return tuple(steps) if bend is None else (*steps, TRANSFORMS.get(bend).draw(rng, d))
 
 
 def draw_nats(rng: np.random.Generator, n: int) -> float:
@@ -177,6 +260,12 @@ def _tails_after(tails: Tails, steps: Sequence[Transform]) -> Tails:
     for step in steps:
         tails = step.after(tails)
     return tails
+
+
+def _widths(rng: np.random.Generator, d: int, redundant: bool, noisy: bool) -> tuple[int, int, int]:
+    """Draw a side's columns of the law, with the redundant ones, and in all, which are d."""
+    inner = _core(rng, d, noisy)
+    return _core(rng, inner, redundant), inner, d
 
 
 def _core(rng: np.random.Generator, d: int, noisy: bool) -> int:
@@ -214,7 +303,9 @@ class Preset:
 
 _NARROW = Prior(FIRST_FAMILIES, MAPS, n=(16, 512), d=(1, 8), mist_share=0.0)
 _WIDE = Prior(WIDE_FAMILIES, MAPS, mist_laws=MIST_BASE)
-_UNSEEN = replace(_WIDE, families=dict.fromkeys(HELD_OUT, 1.0), mist_share=0.0, mist_laws=())
+_SHIFT, _UNSEEN = (
+    replace(_WIDE, families=dict.fromkeys(names, 1.0), mist_share=0.0, mist_laws=()) for names in (SHIFT, HELD_OUT)
+)
 _NO_FAMILIES: dict[str, float] = {}
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(_NARROW, {"train": 4096, "validation": 512, "calibration": 1024, "test": 512}),
@@ -224,8 +315,11 @@ PRESETS: dict[str, Preset] = {
     ),
     "wide": Preset(_WIDE, {"train": 200_704, "validation": 4096, "calibration": 16_384, "test": 4096}, 512),
     "wide-seen": Preset(
-        _WIDE.without(*HELD_OUT), {"train": 200_704, "validation": 4096, "calibration": 16_384, "test": 4096}, 512
+        _WIDE.without(*HELD_OUT, *SHIFT),
+        {"train": 200_704, "validation": 4096, "calibration": 16_384, "test": 4096},
+        512,
     ),
+    "wide-shift": Preset(_SHIFT, {"validation": 2048, "calibration": 8192, "test": 4096}, 512),
     "wide-unseen": Preset(_UNSEEN, {"validation": 2048, "calibration": 8192, "test": 8192}, 512),
     **{
         name: Preset(Prior(_NO_FAMILIES, MAPS, mist_share=1.0, mist_laws=laws), tables, 512)

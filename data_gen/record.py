@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Self
 
 from data_gen.errors import DataGenError
@@ -21,13 +22,18 @@ def _freeze(value: Any) -> Any:
     return value
 
 
+@cache
+def _names(record: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(record))
+
+
 @dataclasses.dataclass(frozen=True)
 class Record:
     """A frozen dataclass whose fields are all JSON values: numbers, strings, booleans, tuples and dicts of them."""
 
     def params(self) -> dict[str, Any]:
         """Return the fields as a dict that JSON can hold."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: getattr(self, name) for name in _names(type(self))}
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> Self:

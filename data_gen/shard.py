@@ -60,7 +60,13 @@ def pack(tables: Sequence[Table], families: Sequence[str], places: int) -> dict[
         family[place] = families.index(table.family)
         offset += table.x.size + table.y.size
     values = np.concatenate([side.ravel() for table in tables for side in (table.x, table.y)])
-    return {"values": values.astype(np.float32), "index": index, "stderr": stderr, "family": family, "mi": mi_nats}
+    return {
+        "values": values.astype(np.float32, copy=False),
+        "index": index,
+        "stderr": stderr,
+        "family": family,
+        "mi": mi_nats,
+    }
 
 
 def unpack(rows: dict[str, np.ndarray], families: Sequence[str], number: int) -> list[Table]:

@@ -33,6 +33,7 @@ class Spec:
     params: Mapping[str, Any]
     x_transforms: Maps = ()
     y_transforms: Maps = ()
+    _built: "Joint | None" = field(default=None, repr=False)
 
     @classmethod
     def of(
@@ -40,7 +41,7 @@ class Spec:
     ) -> Self:
         """Describe objects that were built already."""
         sides = [tuple((step.name, step.params()) for step in steps) for steps in (x_transforms, y_transforms)]
-        return cls(family.name, family.params(), *sides)
+        return cls(family.name, family.params(), *sides, Joint(family, x_transforms, y_transforms))
 
     def to_json(self) -> str:
         """Write the spec as canonical JSON: equal specs give equal texts."""
@@ -74,11 +75,13 @@ class Spec:
         return hash(self.to_json())
 
     def build(self) -> "Joint":
-        """Build the distribution.
+        """Build the distribution; one described by `of` is there already.
 
         Raises:
             DataGenError: A name or field is unknown, or the columns of consecutive maps differ.
         """
+        if self._built is not None:
+            return self._built
         family = FAMILIES.get(self.family).from_params(self.params)
         x_steps = tuple(TRANSFORMS.get(name).from_params(params) for name, params in self.x_transforms)
         y_steps = tuple(TRANSFORMS.get(name).from_params(params) for name, params in self.y_transforms)

@@ -35,6 +35,7 @@ class Record:
     levels: tuple[float, ...]
     quantiles: tuple[float, ...]
     failed: str | None
+    group: str = ""
 
     @classmethod
     def of(cls, case: Case, estimator: str, guess: Guess) -> "Record":
@@ -54,6 +55,7 @@ class Record:
             levels=guess.levels,
             quantiles=tuple(round(q, _DIGITS) for q in guess.quantiles),
             failed=guess.failed,
+            group=case.group,
         )
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import get_context
 
-from eval.baselines import Baseline, build
+from eval.baselines import Baseline, Guess, build
 from eval.records import Record, Timing
-from eval.suites import Suite, SuiteOptions, suite
+from eval.suites import Case, Suite, SuiteOptions, suite
 
 _CHUNK = 8  # cases drawn and handed to an estimator at once: what a kill can cost, and what a batch can gain
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -57,11 +57,21 @@ class Bench:
         timings: list[Timing] = []
         for name, estimator in self.estimators.items():
             todo = [case for case in cases if (case.key, name) not in finished]
-            guesses = estimator.estimate_batch([(case.x, case.y) for case in todo]) if todo else []
-            for case, guess in zip(todo, guesses, strict=True):
+            tables = [table for case in todo for table in case.tables]
+            guesses = iter(estimator.estimate_batch(tables) if tables else [])
+            for case in todo:
+                guess = _of_case(case, [next(guesses) for _ in case.tables])
                 records.append(Record.of(case, name, guess))
                 timings.append(Timing(case.key, name, guess.seconds))
         return records, timings
+
+
+def _of_case(case: Case, guesses: list[Guess]) -> Guess:
+    """The estimate of a case; of one that holds several tables against each other, how far they contradict."""
+    if case.violation is None:
+        return guesses[0]
+    seconds, failed = sum(g.seconds for g in guesses), next((g.failed for g in guesses if g.failed), None)
+    return Guess(0.0 if failed else case.violation([g.mi_nats for g in guesses]), seconds, failed=failed)
 
 
 def results(bench: Bench, setup: Setup, finished: Finished, workers: int) -> Iterator[Results]:

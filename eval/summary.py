@@ -36,6 +36,8 @@ def summarise(records: Sequence[Record], level: float) -> dict[str, Any]:
         "worst": table.worst(level),
         "points": table.points(),
     }
+    if any(r.group for r in records):
+        summary["by_group"] = table.by_group(coverage.groups_by_name([r.group for r in records]), level)
     if table.has_quantiles:
         counts, _ = np.histogram(coverage.pit(table.quantiles, table.taus, table.mi_nats), _PIT_BINS, (0, 1))
         summary["pit"] = counts.tolist()

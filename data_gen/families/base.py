@@ -67,6 +67,15 @@ class Family(Record, ABC):
     def truth(self) -> Truth:
         """Return the mutual information of x and y; the same at every call."""
 
+    @property
+    def tied(self) -> bool:
+        """Whether equal values occur in a column; maps that mix columns would hide them."""
+        return False
+
+    def rows_needed(self) -> float:
+        """Return the rows below which no sample could show the law's detail: waves, cells, turns of a spiral."""
+        return 1.0
+
 
 def split_nats(rng: np.random.Generator, total: float, parts: int) -> np.ndarray:
     """Split an amount of nats at random, evenly or very unevenly, into parts of at most PAIR_NATS each, (parts,)."""
@@ -96,15 +105,17 @@ def padded(rng: np.random.Generator, columns: np.ndarray, d: int) -> np.ndarray:
     return np.concatenate([columns, rng.standard_normal((n, d - k))], axis=1) if k < d else columns
 
 
-def noise_for(nats: Callable[[float], float], aim: float, low: float, high: float, steps: int = 3) -> float:
+def noise_for(nats: Callable[[float], float], aim: float, low: float, high: float, steps: int = 4) -> float:
     """Find a noise scale within low..high whose MI comes near the aim.
 
-    Newton's method on log scale from the geometric middle with the slope that a Gaussian channel has,
-    d I / d log scale = -(1 - exp(-2 I)); a few steps are enough, for the aim is only a wish.
+    Newton's method on log scale from the noise that a unit signal of a Gaussian channel needs, with the slope of such a
+    channel, d I / d log scale = -(1 - exp(-2 I)); a few steps are enough, for the aim is only a wish.
     """
-    scale = float(np.sqrt(low * high))
+    scale = float(np.clip(1 / np.sqrt(np.expm1(2 * min(aim, PAIR_NATS)) + 1e-9), low, high))
     for _ in range(steps):
         now = nats(scale)
-        step = (now - aim) / max(-np.expm1(-2 * now), 0.02)
+        step = (now - aim) / max(-np.expm1(-2 * now), 0.004)
         scale = float(np.clip(scale * np.exp(np.clip(step, -2.0, 2.0)), low, high))
+        if abs(step) < 0.2:  # what is left is of second order
+            break
     return scale

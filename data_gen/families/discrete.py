@@ -14,10 +14,10 @@ from data_gen.registry import FAMILIES
 from data_gen.rng import draw_seed, from_text, seeded
 
 
-def _table_nats(joint: np.ndarray) -> float:
+def table_nats(joint: np.ndarray) -> float:
     """Return the MI of a table of joint probabilities."""
-    apart = np.outer(joint.sum(axis=1), joint.sum(axis=0))
-    return max(float(xlogy(joint, joint).sum() - xlogy(joint, apart).sum()), 0.0)
+    rows, columns = joint.sum(axis=1), joint.sum(axis=0)
+    return max(float(xlogy(joint, joint).sum() - xlogy(rows, rows).sum() - xlogy(columns, columns).sum()), 0.0)
 
 
 @FAMILIES.register("discrete_channel")
@@ -47,6 +47,11 @@ class DiscreteChannel(Family):
         grid = np.linspace(0.0, 1.0, 200)
         return cls(d_x, d_y, letters, float(np.interp(aim, _channel_nats(letters, grid), grid)))
 
+    @property
+    def tied(self) -> bool:
+        """Always."""
+        return True
+
     def sample(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Send the letters."""
         sent, other = rng.integers(self.letters, size=(2, n))
@@ -72,11 +77,12 @@ class DiscreteLabel(Family):
     I = E[log p(v | label) - log p(v)], by Monte Carlo with exact densities; at most log(classes).
 
     Attributes:
-        classes: Number of classes, all equally likely.
+        classes: Number of classes.
         columns: Columns of the clouds.
         apart: Standard deviation of the centres; the clouds have 1.
         seed: Seed of the centres.
         swapped: The label is in y.
+        unequal: Classes differ in probability, a few times over; otherwise they are equally likely.
     """
 
     classes: int
@@ -84,6 +90,7 @@ class DiscreteLabel(Family):
     apart: float
     seed: int
     swapped: bool
+    unequal: bool
     tails: ClassVar[Tails] = "light"
 
     def __post_init__(self) -> None:
@@ -93,17 +100,28 @@ class DiscreteLabel(Family):
 
     @classmethod
     def draw(cls, rng: np.random.Generator, d_x: int, d_y: int, aim: float | None = None) -> Self:
-        """Draw 2 to 10 classes in up to 4 columns, the centres .3..5 apart or as the aim asks."""
+        """Draw 2 to 10 classes (few more often) in up to 10 columns, the centres .3..5 apart or as the aim asks."""
         swapped = bool(rng.uniform() < 0.5)
-        columns = int(rng.integers(1, min(d_x if swapped else d_y, 4) + 1))
-        classes, apart = int(rng.integers(2, 11)), log_uniform(rng, 0.3, 5.0)
+        columns = int(rng.integers(1, min(d_x if swapped else d_y, 10) + 1))
+        classes, apart = int(log_uniform(rng, 2, 11)), log_uniform(rng, 0.3, 5.0)
         if aim is not None:
             part = min(aim / np.log(classes), 0.97)
             apart = float(np.sqrt(np.expm1(2 * min(aim, 3.0) / columns)) / (1 - part) ** 0.5)
-        return cls(d_x, d_y, classes, columns, min(apart, 30.0), draw_seed(rng), swapped)
+        return cls(d_x, d_y, classes, columns, min(apart, 30.0), draw_seed(rng), swapped, bool(rng.uniform() < 0.6))
+
+    def _weights(self) -> np.ndarray:
+        if not self.unequal:
+            return np.full(self.classes, 1 / self.classes)
+        weights = seeded(self.seed + 1).dirichlet(np.full(self.classes, 2.0)) + 0.02
+        return weights / weights.sum()
 
     def _centres(self) -> np.ndarray:
         return self.apart * seeded(self.seed).standard_normal((self.classes, self.columns))
+
+    @property
+    def tied(self) -> bool:
+        """Always."""
+        return True
 
     def sample(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw labels and clouds; padding comes last."""
@@ -112,21 +130,20 @@ class DiscreteLabel(Family):
         return padded(rng, x, self.d_x), padded(rng, y, self.d_y)
 
     def _draw_rows(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-        label = rng.integers(self.classes, size=n)
+        label = rng.choice(self.classes, size=n, p=self._weights())
         return label, self._centres()[label] + rng.standard_normal((n, self.columns))
 
     def truth(self) -> Truth:
         """Quadrature for a single column; Monte Carlo with exact densities, until the error is small, for more."""
-        centres = self._centres()
+        centres, weights = self._centres(), self._weights()
         if self.columns == 1:
-            levels, ones = np.full(self.classes, 1 / self.classes), np.ones(self.classes)
-            return Truth(label_nats(levels, centres[:, 0], ones))
+            return Truth(label_nats(weights, centres[:, 0], np.ones(self.classes)))
         rng, values = from_text(self.name + canonical(self.params())), np.zeros(0)
         for _ in range(24):
             label, cloud = self._draw_rows(rng, 1024)
             logs = cloud @ centres.T - 0.5 * np.square(centres).sum(axis=1)  # (n, classes), up to a term of the row
             own = np.take_along_axis(logs, label[:, None], axis=1)
-            values = np.append(values, np.log(self.classes) - np.log(np.exp(logs - own).sum(axis=1)))
+            values = np.append(values, -np.log(np.exp(logs - own) @ weights))
             stderr = float(values.std() / np.sqrt(len(values)))
             if stderr < 0.009:
                 break
@@ -170,6 +187,11 @@ class DiscreteQuantised(Family):
 
         return cls(d_x, d_y, sign / np.sqrt(1 + noise_for(nats, aim, 0.03, 30.0) ** 2), levels_x, levels_y)
 
+    @property
+    def tied(self) -> bool:
+        """Always."""
+        return True
+
     def sample(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw the pair and cut it."""
         x = rng.standard_normal(n)
@@ -190,7 +212,7 @@ def _quantised_nats(rho: float, levels_x: int, levels_y: int, points: int) -> fl
     cuts = ndtri(np.arange(1, levels_x) / levels_x)
     below = ndtr((cuts - rho * ndtri(unit)[:, None]) / np.sqrt(1 - rho**2))  # (points, levels_x - 1)
     table = np.diff(below, axis=1, prepend=0.0, append=1.0) / len(unit)
-    return _table_nats(table.reshape(levels_y, per_level, levels_x).sum(axis=1) if levels_y else table)
+    return table_nats(table.reshape(levels_y, per_level, levels_x).sum(axis=1) if levels_y else table)
 
 
 @FAMILIES.register("discrete_gao")
@@ -214,6 +236,11 @@ class DiscreteGao(Family):
         """Draw 2 to 20 letters, or those whose MI is nearest to the aim."""
         letters = rng.integers(2, 21) if aim is None else np.clip(2 * np.exp(aim) - 1, 2, 100)
         return cls(d_x, d_y, int(letters))
+
+    @property
+    def tied(self) -> bool:
+        """Always."""
+        return True
 
     def sample(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw letters, then points of their intervals."""
@@ -252,6 +279,11 @@ class DiscretePoisson(Family):
         if aim is not None:
             zeros = float(np.clip(1 - aim / max(_poisson_nats(rate, 0.0), 1e-6), 0.0, 0.98))
         return cls(d_x, d_y, rate, zeros)
+
+    @property
+    def tied(self) -> bool:
+        """Always."""
+        return True
 
     def sample(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw counts and blot some out."""

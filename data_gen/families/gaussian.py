@@ -40,7 +40,7 @@ class Dense(Gaussian):
         if aim is None:
             return cls(d_x, d_y, float(rng.uniform(0.0, 0.5)))
         grid = 1 - np.logspace(0, np.log10(np.exp(-2 * PAIR_NATS)), 256)
-        return cls(d_x, d_y, float(np.interp(aim, _dense_nats(grid, d_x, d_y), grid)))
+        return cls(d_x, d_y, float(np.interp(aim, dense_nats(grid, d_x, d_y), grid)))
 
     def sample(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw own noise of every column beside one normal that all columns share."""
@@ -50,10 +50,11 @@ class Dense(Gaussian):
 
     def truth(self) -> Truth:
         """Closed form."""
-        return Truth(float(_dense_nats(self.rho, self.d_x, self.d_y)))
+        return Truth(float(dense_nats(self.rho, self.d_x, self.d_y)))
 
 
-def _dense_nats(rho: np.ndarray | float, d_x: int, d_y: int) -> np.ndarray:
+def dense_nats(rho: np.ndarray | float, d_x: int, d_y: int) -> np.ndarray:
+    """Return the MI of an equicorrelated normal law; rho may be an array, whose shape the result has."""
     rho = np.asarray(rho)
     sides = np.log1p((d_x - 1) * rho) + np.log1p((d_y - 1) * rho)
     return 0.5 * (sides - np.log1p((d_x + d_y - 1) * rho) - np.log1p(-rho))

@@ -8,6 +8,7 @@ import numpy as np
 
 from data_gen.errors import DataGenError
 from data_gen.families.base import Family, Tails, Truth
+from data_gen.margins import cut, cuts_of, draw_margin
 from data_gen.registry import FAMILIES
 from data_gen.rng import draw_seed, seeded
 
@@ -48,6 +49,25 @@ def _shell(law: Generator, rng: Generator, n: int, d: int) -> np.ndarray:
     return rows / np.maximum(radius, 1e-12) + law.uniform(0.05, 0.4) * rng.standard_normal((n, d))
 
 
+def _tied(law: Generator, rng: Generator, n: int, d: int) -> np.ndarray:
+    rows = _correlated(law, rng, n, d)
+    for column in rows.T:
+        column[:] = cut(column, cuts_of(draw_margin(law)))
+    return rows
+
+
+def _mixed(law: Generator, rng: Generator, n: int, d: int) -> np.ndarray:
+    """Draw columns of which about half have ties, and some of the others a mass at their bottom."""
+    rows = _correlated(law, rng, n, d)
+    for column in rows.T:
+        kind = law.uniform()
+        if kind < 0.5:
+            column[:] = cut(column, cuts_of(draw_margin(law)))
+        elif kind < 0.75:
+            np.maximum(column, law.uniform(-1.3, 1.3), out=column)
+    return rows
+
+
 _SIDES: dict[str, Callable[[Generator, Generator, int, int], np.ndarray]] = {
     "correlated": _correlated,
     "student": _student,
@@ -55,7 +75,11 @@ _SIDES: dict[str, Callable[[Generator, Generator, int, int], np.ndarray]] = {
     "uniform": _uniform,
     "exponential": _exponential,
     "shell": _shell,
+    "tied": _tied,
+    "mixed": _mixed,
 }
+_TIED = ("tied", "mixed")
+_TIED_SHARE = 0.45  # of tables; ties must not be taken for dependence, so they are common (guess)
 
 
 @FAMILIES.register("independence")
@@ -64,7 +88,8 @@ class Independence(Family):
     """Two independent sides, each with its own law and dependence among its columns; I = 0.
 
     Attributes:
-        x_side: Law of x: correlated (normal factors), student, clusters, uniform, exponential or shell.
+        x_side: Law of x: correlated (normal factors), student, clusters, uniform, exponential, shell, tied (classes,
+            counts and rounded values) or mixed (columns with and without ties).
         y_side: Law of y.
         seed: Seed of the parameters of both laws.
     """
@@ -83,8 +108,17 @@ class Independence(Family):
     @classmethod
     def draw(cls, rng: np.random.Generator, d_x: int, d_y: int, aim: float | None = None) -> Self:
         """Draw the laws of both sides; the aim is ignored, for I = 0."""
-        x_side, y_side = (str(side) for side in rng.choice(list(_SIDES), size=2))
-        return cls(d_x, d_y, x_side, y_side, draw_seed(rng))
+        free = [side for side in _SIDES if side not in _TIED]
+        sides = [str(side) for side in rng.choice(free, size=2)]
+        if rng.uniform() < _TIED_SHARE:
+            for side in ((0,), (1,), (0, 1))[int(rng.integers(3))]:
+                sides[side] = _TIED[int(rng.uniform() < 0.4)]
+        return cls(d_x, d_y, sides[0], sides[1], draw_seed(rng))
+
+    @property
+    def tied(self) -> bool:
+        """Whether a side has ties."""
+        return self.x_side in _TIED or self.y_side in _TIED
 
     def sample(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw each side on its own."""

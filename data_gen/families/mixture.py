@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -34,13 +35,15 @@ class Components:
     factors: np.ndarray
     df: float
 
-    def draw(self, rng: np.random.Generator, counts: np.ndarray) -> np.ndarray:
-        """Draw so many rows from each component (c,), one component after another, (n, k)."""
-        rows = rng.standard_normal((counts.sum(), self.means.shape[1]))
+    def draw(self, rng: np.random.Generator, counts: np.ndarray, dtype: type = np.float64) -> np.ndarray:
+        """Draw so many rows from each component (c,), one component after another, columns first, (k, n)."""
+        columns = rng.standard_normal((self.means.shape[1], counts.sum()), dtype=dtype)  # type: ignore[arg-type]
         if np.isfinite(self.df):
-            rows *= np.sqrt(self.df / rng.chisquare(self.df, size=(len(rows), 1)))
-        parts = zip(np.split(rows, np.cumsum(counts)[:-1]), self.factors, self.means, strict=True)
-        return np.concatenate([part @ factor.T + mean for part, factor, mean in parts])
+            columns *= np.sqrt(self.df / rng.chisquare(self.df, size=columns.shape[1]))
+        factors, means = self.factors.astype(dtype), self.means.astype(dtype)[:, :, None]
+        for part, factor, mean in zip(_parts(counts), factors, means, strict=True):
+            columns[:, part] = factor @ columns[:, part] + mean
+        return columns
 
     def side(self, columns: slice) -> "Components":
         """Return the law of some of the columns."""
@@ -48,24 +51,32 @@ class Components:
         factors = np.linalg.cholesky(rows @ rows.transpose(0, 2, 1))
         return Components(self.weights, self.means[:, columns], factors, self.df)
 
-    def log_densities(self, rows: np.ndarray) -> np.ndarray:
-        """Return the log density of each component at the rows (n, k), (c, n)."""
-        k = rows.shape[1]
-        inverse = np.linalg.inv(self.factors)
-        white = inverse @ rows.T - inverse @ self.means[:, :, None]  # (c, k, n)
-        square = np.square(white, out=white).sum(axis=1)  # (c, n)
+    def log_densities(self, columns: np.ndarray) -> np.ndarray:
+        """Return the log density of each component at rows given columns first (k, n), (c, n), in their precision."""
+        k, inverse = len(columns), np.linalg.inv(self.factors)
+        offset = -np.log(np.diagonal(self.factors, axis1=1, axis2=2)).sum(axis=1)  # (c,)
+        white = inverse.astype(columns.dtype) @ columns  # (c, k, n)
+        white -= (inverse @ self.means[:, :, None]).astype(columns.dtype)
+        square = np.einsum("ckn,ckn->cn", white, white)
         if np.isfinite(self.df):
             half = 0.5 * (self.df + k)
-            constant = gammaln(half) - gammaln(0.5 * self.df) - 0.5 * k * np.log(self.df * np.pi)
-            logs = constant - half * np.log1p(square / self.df)
+            offset += gammaln(half) - gammaln(0.5 * self.df) - 0.5 * k * np.log(self.df * np.pi)
+            logs = np.log1p(square / float(self.df)) * float(-half)
         else:
-            logs = -0.5 * (square + k * np.log(2 * np.pi))
-        return logs - np.log(np.diagonal(self.factors, axis1=1, axis2=2)).sum(axis=1)[:, None]
+            offset -= 0.5 * k * np.log(2 * np.pi)
+            logs = -0.5 * square
+        return logs + offset.astype(columns.dtype)[:, None]
 
     def log_mean(self, logs: np.ndarray) -> np.ndarray:
         """Return the log density of the mixture from those of the components (c, n), (n,)."""
         top = logs.max(axis=0)
-        return top + np.log(self.weights @ np.exp(logs - top))
+        return top + np.log(self.weights.astype(logs.dtype) @ np.exp(logs - top))
+
+
+def _parts(counts: np.ndarray) -> list[slice]:
+    """Return where rows lie that come so many from each component (c,), one component after another."""
+    ends = np.cumsum(counts)
+    return [slice(end - count, end) for end, count in zip(ends.tolist(), counts.tolist(), strict=True)]
 
 
 @dataclass(frozen=True)
@@ -105,50 +116,58 @@ class Mixture(Family, ABC):
     def components(self) -> Components:
         """Return the mixture's parameters."""
 
+    @cached_property
+    def _law(self) -> Components:
+        return self.components()
+
     def sample(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw from the mixture; padding comes last."""
-        law = self.components()
-        rows = rng.permutation(law.draw(rng, rng.multinomial(n, law.weights)))
+        law = self._law
+        rows = rng.permutation(np.ascontiguousarray(law.draw(rng, rng.multinomial(n, law.weights)).T))
         return padded(rng, rows[:, : self.k_x], self.d_x), padded(rng, rows[:, self.k_x :], self.d_y)
 
     def truth(self) -> Truth:
-        """Monte Carlo with exact densities, stratified by component, as long as the error needs."""
-        rng, both = from_text(self.name + canonical(self.params())), self.components()
-        weights, strata = both.weights, [np.zeros(0)] * len(both.weights)
-        needed = _PILOT
+        """Monte Carlo with exact densities, stratified by component, as long as the error needs.
+
+        After the first batch every component gets rows in proportion to its share of the error (Neyman 1934).
+        """
+        rng, both = from_text(self.name + canonical(self.params())), self._law
+        strata = [np.zeros(0)] * len(both.weights)
+        needed, shares = _PILOT, both.weights
         for _ in range(4):
-            counts = np.ceil(needed * weights).astype(int) + 2
-            fresh = np.split(_excess(both, self.k_x, rng, counts), np.cumsum(counts)[:-1])
-            strata = [np.append(old, new) for old, new in zip(strata, fresh, strict=True)]
-            variances = [
-                np.square(weight) * stratum.var() / len(stratum)
-                for weight, stratum in zip(weights, strata, strict=True)
-            ]
-            stderr = float(np.sqrt(sum(variances)))
+            counts = np.ceil(needed * shares).astype(int) + 2
+            fresh = _excess(both, self.k_x, rng, counts)
+            strata = [np.append(old, fresh[part]) for old, part in zip(strata, _parts(counts), strict=True)]
+            drawn, spreads = np.array([len(stratum) for stratum in strata]), np.array([s.std() for s in strata])
+            stderr = float(np.linalg.norm(both.weights * spreads / np.sqrt(drawn)))
             if stderr < _STDERR:
                 break
-            drawn = sum(len(stratum) for stratum in strata)
-            needed = min(int(drawn * (1.1 * np.square(stderr / _STDERR) - 1)) + 64, _MOST)
-        nats = sum(weight * stratum.mean() for weight, stratum in zip(weights, strata, strict=True))
-        return Truth(max(float(nats + weights @ _inner_nats(both, self.k_x)), 0.0), stderr)
+            parts = both.weights * spreads + 1e-3 * both.weights  # a component that has not varied yet is not left out
+            total = 1.1 * parts.sum() ** 2 / _STDERR**2
+            missing = np.maximum(total * parts / parts.sum() - drawn, 0.0)
+            needed = int(min(missing.sum(), _MOST)) + 64
+            shares = (missing + 1e-3) / (missing + 1e-3).sum()
+        nats = both.weights @ [stratum.mean() for stratum in strata]
+        return Truth(max(float(nats + both.weights @ inner_nats(both, self.k_x)), 0.0), stderr)
 
 
 def _excess(both: Components, k_x: int, rng: np.random.Generator, counts: np.ndarray) -> np.ndarray:
     """Return the pointwise MI of the mixture less that of each row's own component, at fresh rows in its order, (n,).
 
-    The own component's pointwise MI has a known mean (_inner_nats) and most of the variance.
+    The own component's pointwise MI has a known mean (inner_nats) and most of the variance. Single precision is a
+    thousand times finer than the standard error that is wanted.
     """
-    rows = both.draw(rng, counts)
+    columns = both.draw(rng, counts, np.float32)
     x, y = both.side(slice(None, k_x)), both.side(slice(k_x, None))
-    own = np.repeat(np.arange(len(counts)), counts)[None]
-    excess = np.zeros(len(rows))
-    for sign, law, columns in ((1, both, rows), (-1, x, rows[:, :k_x]), (-1, y, rows[:, k_x:])):
-        logs = law.log_densities(columns)  # (c, n)
-        excess += sign * (law.log_mean(logs) - np.take_along_axis(logs, own, axis=0)[0])
+    excess = np.zeros(columns.shape[1])
+    for sign, law, seen in ((1, both, columns), (-1, x, columns[:k_x]), (-1, y, columns[k_x:])):
+        logs = law.log_densities(seen)  # (c, n)
+        own = np.concatenate([of_all[part] for of_all, part in zip(logs, _parts(counts), strict=True)])
+        excess += sign * (law.log_mean(logs) - own)
     return excess
 
 
-def _inner_nats(both: Components, k_x: int) -> np.ndarray:
+def inner_nats(both: Components, k_x: int) -> np.ndarray:
     """Return the MI of each component in closed form, (c,)."""
     k = both.means.shape[1]
     volumes = [

@@ -8,7 +8,7 @@ import numpy as np
 
 from data_gen.errors import DataGenError
 from data_gen.families.base import Family, Tails, Truth, log_uniform, noise_for, padded
-from data_gen.quadrature import latent_nats, lattice
+from data_gen.quadrature import COARSE, FINE, latent_nats, lattice
 from data_gen.registry import FAMILIES
 
 
@@ -39,7 +39,7 @@ class NoisyCurve(Family, ABC):
         """Draw the curve, and a noise that is log-uniform on .04..1 or found for the MI aimed at."""
         shape, scale = cls.draw_shape(rng), log_uniform(rng, 0.04, 1.0)
         if aim is not None:
-            scale = noise_for(lambda s: cls._nats(s, shape), aim, 0.04, 5.0)
+            scale = noise_for(lambda s: cls._nats(s, shape, COARSE), aim, 0.04, 5.0)
         return cls(d_x, d_y, scale, shape)
 
     @classmethod
@@ -53,17 +53,21 @@ class NoisyCurve(Family, ABC):
         """Return the points of the curve at t in 0..1; a uniform t is the law of the points."""
 
     @classmethod
-    def _nats(cls, scale: float, shape: float) -> float:
-        points = int(cls.length * max(shape, 1.0) / min(scale, 0.1)) + 16
+    def _nats(cls, scale: float, shape: float, step: float = FINE) -> float:
+        points = int(FINE / step * cls.length * max(shape, 1.0) / min(scale, 0.1)) + 16
         x, y = cls.curve(lattice(points, 1)[:, 0], shape)
         scales = np.full(points, scale)
-        return latent_nats(np.full(points, 1 / points), (x, scales), (y, scales))
+        return latent_nats(np.full(points, 1 / points), (x, scales), (y, scales), step)
 
     def sample(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw points of the curve and the noise of both sides; padding comes last."""
         sides = (side + self.scale * rng.standard_normal(n) for side in self.curve(rng.uniform(size=n), self.shape))
         x, y = (side[:, None] for side in sides)
         return padded(rng, x, self.d_x), padded(rng, y, self.d_y)
+
+    def rows_needed(self) -> float:
+        """Thirty-two rows for each turn (guess)."""
+        return 32.0 * max(self.shape, 1.0)
 
     def truth(self) -> Truth:
         """Quadrature."""

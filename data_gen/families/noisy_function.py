@@ -11,23 +11,32 @@ from scipy.special import ndtri
 
 from data_gen.errors import DataGenError
 from data_gen.families.base import Family, Tails, Truth, log_uniform, noise_for, padded
-from data_gen.quadrature import NOISES, channel_nats, lattice
+from data_gen.quadrature import channel_nats, lattice
 from data_gen.registry import FAMILIES
 
-_VALUES, _PER_VALUE = 4096, 64  # evenly likely values of a summary, each the mean of so many
+NOISES = {"normal": 0.5, "laplace": 0.2, "heteroscedastic": 0.3}  # shares (guess)
+_POINTS = 1 << 18  # of the lattice behind the values of a summary
+_GROUPS = (
+    (1, 512),
+    (8, 4096),
+    (64, 0),
+)  # values are means of so many neighbours, the first up to that rank from an end
+_BANDS = (-0.5, 0.0, 0.5)  # where the summary passes from one size of heteroscedastic noise to the next
+_FACTORS = np.exp([-0.8, -0.25, 0.25, 0.8])  # sizes relative to scale (guess)
 _LOW, _HIGH = 0.02, 30.0  # noise scales relative to the range of f, which is about 1
 
 
 @dataclass(frozen=True)
 class NoisyFunction(Family, ABC):
-    """y = f(x) + scale e for one column of one side and `inputs` columns of the other; the rest is normal noise.
+    """y = f(x) + scale g(x) e for one column of one side and `inputs` columns of the other; the rest is normal noise.
 
-    I = h(f(x) + scale e) - h(scale e), by quadrature (channel_nats).
+    I = h(f(x) + scale g(x) e) - E log(scale g(x)) - h(e), by quadrature (channel_nats).
 
     Attributes:
         inputs: Columns that f depends on, independent of each other.
         normal_inputs: Inputs are normal with standard deviation 1/2; otherwise uniform on -1..1.
-        noise: normal or laplace.
+        noise: normal, laplace or heteroscedastic: normal, in four sizes g(x) that grow with the inputs' summary; g = 1
+            for the others.
         scale: Standard deviation of normal noise, scale of Laplace noise.
         shape: The parameter of the function: periods, steps or a power.
         swapped: f takes columns of y and its value is in x.
@@ -55,12 +64,19 @@ class NoisyFunction(Family, ABC):
         """Draw the function and the noise; its scale is log-uniform on .03..3 or found for the MI aimed at."""
         swapped = bool(rng.uniform() < 0.5)
         inputs = int(rng.integers(1, min(cls.most_inputs, d_y if swapped else d_x) + 1))
-        normal_inputs, noise = bool(rng.uniform() < 0.4), NOISES[int(rng.uniform() < 0.3)]
+        normal_inputs, noise = bool(rng.uniform() < 0.4), str(rng.choice(list(NOISES), p=list(NOISES.values())))
         scale, shape = log_uniform(rng, 0.03, 3.0), cls.draw_shape(rng)
         if aim is not None:
-            values = cls.f(_summary_values(cls.summary, inputs, normal_inputs)[::4], shape)
-            scale = noise_for(lambda s: channel_nats(values, s, noise), aim, _LOW, _HIGH)
+            scale = noise_for(lambda s: cls._nats(inputs, normal_inputs, noise, s, shape, 4), aim, _LOW, _HIGH)
         return cls(d_x, d_y, inputs, normal_inputs, noise, scale, shape, swapped)
+
+    @classmethod
+    def _nats(cls, inputs: int, normal_inputs: bool, noise: str, scale: float, shape: float, stride: int) -> float:
+        """Return the MI by every stride-th value of the summary."""
+        summary, weights = (part[::stride] for part in _summary_values(cls.summary, inputs, normal_inputs))
+        varying = noise == "heteroscedastic"
+        factors = _FACTORS[np.searchsorted(_BANDS, summary)] if varying else None
+        return channel_nats(cls.f(summary, shape), scale, "normal" if varying else noise, weights, factors)
 
     @classmethod
     @abstractmethod
@@ -76,15 +92,17 @@ class NoisyFunction(Family, ABC):
         """Draw inputs and noise; padding comes last."""
         size = (n, self.inputs)
         u = 0.5 * rng.standard_normal(size) if self.normal_inputs else rng.uniform(-1.0, 1.0, size)
-        e = rng.standard_normal(n) if self.noise == "normal" else rng.laplace(size=n)
-        out = (self.f(_SUMMARIES[self.summary](u), self.shape) + self.scale * e)[:, None]
+        e = rng.laplace(size=n) if self.noise == "laplace" else rng.standard_normal(n)
+        summary = _SUMMARIES[self.summary](u)
+        if self.noise == "heteroscedastic":
+            e *= _FACTORS[np.searchsorted(_BANDS, summary)]
+        out = (self.f(summary, self.shape) + self.scale * e)[:, None]
         x, y = (out, u) if self.swapped else (u, out)
         return padded(rng, x, self.d_x), padded(rng, y, self.d_y)
 
     def truth(self) -> Truth:
         """Quadrature."""
-        values = self.f(_summary_values(self.summary, self.inputs, self.normal_inputs), self.shape)
-        return Truth(max(channel_nats(values, self.scale, self.noise), 0.0))
+        return Truth(max(self._nats(self.inputs, self.normal_inputs, self.noise, self.scale, self.shape, 1), 0.0))
 
 
 _SUMMARIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -95,11 +113,22 @@ _SUMMARIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 @cache
-def _summary_values(summary: str, inputs: int, normal_inputs: bool) -> np.ndarray:
-    """Return equally likely values of a summary in increasing order, (_VALUES,); kept, for they cost 30 ms."""
-    unit = lattice(_VALUES * _PER_VALUE, inputs)
-    values = _SUMMARIES[summary](0.5 * ndtri(unit) if normal_inputs else 2 * unit - 1)
-    return np.sort(values).reshape(_VALUES, _PER_VALUE).mean(axis=1)
+def _summary_values(summary: str, inputs: int, normal_inputs: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return values of a summary in increasing order and their probabilities; kept, for they cost 30 ms.
+
+    They are finer towards the ends, for the far tails of normal inputs would leave gaps wider than a small noise.
+    """
+    unit = lattice(_POINTS, inputs)
+    values = np.sort(_SUMMARIES[summary](0.5 * ndtri(unit) if normal_inputs else 2 * unit - 1))
+    ends: list[int] = []
+    start = 0
+    for size, stop in _GROUPS:
+        stop = stop or _POINTS // 2
+        ends.extend(range(start, stop, size))
+        start = stop
+    starts = np.array([*ends, *(_POINTS - np.array([*ends[1:], _POINTS // 2])[::-1])])
+    counts = np.diff(starts, append=_POINTS)
+    return np.add.reduceat(values, starts) / counts, counts / _POINTS
 
 
 @FAMILIES.register("noisy_linear")
@@ -141,14 +170,18 @@ class NoisyParabola(NoisyFunction):
 @FAMILIES.register("noisy_sinusoid")
 @dataclass(frozen=True)
 class NoisySinusoid(NoisyFunction):
-    """A sinusoid of half a period to 2 periods over -1..1."""
+    """A sinusoid of half a period to 4 periods over -1..1."""
 
-    most_inputs = 2
+    most_inputs = 3
 
     @classmethod
     def draw_shape(cls, rng: np.random.Generator) -> float:
         """Draw the number of periods."""
-        return float(rng.uniform(0.5, 2.0))
+        return log_uniform(rng, 0.5, 4.0)
+
+    def rows_needed(self) -> float:
+        """Eight rows for each half period in every input (guess)."""
+        return 8.0 * max(2 * self.shape, 1.0) ** self.inputs
 
     @staticmethod
     def f(s: np.ndarray, shape: float) -> np.ndarray:
@@ -165,6 +198,10 @@ class NoisyWaves(NoisyFunction):
     def draw_shape(cls, rng: np.random.Generator) -> float:
         """Draw the number of periods."""
         return log_uniform(rng, 3.0, 10.0)
+
+    def rows_needed(self) -> float:
+        """Eight rows for each half period (guess)."""
+        return 16.0 * self.shape
 
     @staticmethod
     def f(s: np.ndarray, shape: float) -> np.ndarray:
@@ -185,6 +222,10 @@ class NoisyRipples(NoisyFunction):
         """Draw the number of periods per unit of distance."""
         return float(rng.uniform(0.5, 2.5))
 
+    def rows_needed(self) -> float:
+        """Eight rows for each half period in every input (guess)."""
+        return 8.0 * max(4 * self.shape, 1.0) ** self.inputs
+
     @staticmethod
     def f(s: np.ndarray, shape: float) -> np.ndarray:
         """Return the cosine of the radius."""
@@ -196,7 +237,7 @@ class NoisyRipples(NoisyFunction):
 class NoisySteps(NoisyFunction):
     """A staircase of 2 to 6 steps over -1..1, of the sum of the inputs."""
 
-    most_inputs = 2
+    most_inputs = 3
 
     @classmethod
     def draw_shape(cls, rng: np.random.Generator) -> float:
@@ -225,6 +266,10 @@ class NoisyProduct(NoisyFunction):
     def draw_shape(cls, rng: np.random.Generator) -> float:
         """Draw the power: 0 (signs alone), 1/2 or 1."""
         return float(rng.choice([0.0, 0.5, 1.0]))
+
+    def rows_needed(self) -> float:
+        """Eight rows for each orthant of the inputs (guess)."""
+        return 8.0 * 2.0**self.inputs
 
     @staticmethod
     def f(s: np.ndarray, shape: float) -> np.ndarray:

@@ -52,6 +52,10 @@ class NoisyScale(Family):
         x, y = (out, u) if self.swapped else (u, out)
         return padded(rng, x[:, None], self.d_x), padded(rng, y[:, None], self.d_y)
 
+    def rows_needed(self) -> float:
+        """Sixteen rows for each half period (guess)."""
+        return 16.0 * self.periods
+
     def truth(self) -> Truth:
         """Quadrature."""
         return Truth(_nats(self.slope, self.spread, self.periods, 192))

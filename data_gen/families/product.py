@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -27,7 +28,7 @@ class Product(Family):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        built = self._families()
+        built = self._families
         got = sum(block.d_x for block in built), sum(block.d_y for block in built)
         if got != (self.d_x, self.d_y):
             raise DataGenError(f"the blocks have {got} columns, but the product {(self.d_x, self.d_y)}")
@@ -54,17 +55,27 @@ class Product(Family):
             blocks.append((block.name, block.params()))
         return cls(d_x, d_y, tuple(blocks))
 
+    @cached_property
     def _families(self) -> list[Family]:
         return [FAMILIES.get(name).from_params(params) for name, params in self.blocks]
 
     def sample(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw the blocks one after another."""
-        sides = [block.sample(rng, n) for block in self._families()]
+        sides = [block.sample(rng, n) for block in self._families]
         return np.concatenate([x for x, _ in sides], axis=1), np.concatenate([y for _, y in sides], axis=1)
+
+    @property
+    def tied(self) -> bool:
+        """Whether a block has ties."""
+        return any(block.tied for block in self._families)
+
+    def rows_needed(self) -> float:
+        """Those of the most detailed block."""
+        return max(block.rows_needed() for block in self._families)
 
     def truth(self) -> Truth:
         """Sum over the blocks; their errors are independent."""
-        truths = [block.truth() for block in self._families()]
+        truths = [block.truth() for block in self._families]
         return Truth(sum(truth.nats for truth in truths), float(np.sqrt(sum(truth.stderr**2 for truth in truths))))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from data_gen.errors import DataGenError
 from data_gen.families.base import Family, Tails, Truth, noise_for, padded
-from data_gen.quadrature import latent_nats
+from data_gen.quadrature import COARSE, FINE, latent_nats
 from data_gen.registry import FAMILIES
 
 
@@ -40,7 +40,7 @@ class NoisyShells(Family):
         shells = int(rng.integers(2, 9)) if aim is None else max(int(rng.integers(2, 9)), min(int(np.exp(aim)) + 2, 12))
         scale = float(np.exp(rng.uniform(np.log(0.02), 0.0)))
         if aim is not None:
-            scale = noise_for(lambda s: _shell_nats(shells, s), aim, 0.02, 5.0)
+            scale = noise_for(lambda s: _shell_nats(shells, s, COARSE), aim, 0.02, 5.0)
         return cls(d_x, d_y, k_x, k_y, shells, scale, bool(rng.uniform() < 0.5))
 
     def sample(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -55,6 +55,10 @@ class NoisyShells(Family):
         radius = np.exp(_log_radius(shell) + self.scale * rng.standard_normal(len(shell)))
         return rows * (radius / np.linalg.norm(rows, axis=1))[:, None]
 
+    def rows_needed(self) -> float:
+        """Eight rows for each shell (guess)."""
+        return 8.0 * self.shells
+
     def truth(self) -> Truth:
         """Quadrature over the two log radii."""
         return Truth(max(_shell_nats(self.shells, self.scale), 0.0))
@@ -64,9 +68,9 @@ def _log_radius(shell: np.ndarray) -> np.ndarray:
     return 0.5 * np.log(2) * shell
 
 
-def _shell_nats(shells: int, scale: float) -> float:
+def _shell_nats(shells: int, scale: float, step: float = FINE) -> float:
     side = _log_radius(np.arange(shells)), np.full(shells, scale)
-    return latent_nats(np.full(shells, 1 / shells), side, side)
+    return latent_nats(np.full(shells, 1 / shells), side, side, step)
 
 
 @FAMILIES.register("checkerboard")
@@ -102,6 +106,10 @@ class Checkerboard(Family):
         row = 2 * pair + (column + white) % 2
         x, y = ((cell + rng.uniform(size=n))[:, None] / self.cells for cell in (column, row))
         return padded(rng, x, self.d_x), padded(rng, y, self.d_y)
+
+    def rows_needed(self) -> float:
+        """Four rows for each cell (guess)."""
+        return 4.0 * self.cells**2
 
     def truth(self) -> Truth:
         """Closed form."""

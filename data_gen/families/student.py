@@ -11,6 +11,7 @@ from scipy.special import digamma, gammaln
 from data_gen.errors import DataGenError
 from data_gen.families.base import Family, Tails, Truth, log_uniform
 from data_gen.families.gaussian import Dense, Gaussian, LatentVariables, Sparse, TwoPairs
+from data_gen.families.gaussian_dispersion import Blocks, Factors, Toeplitz, Wishart
 from data_gen.families.gaussian_spectrum import Spectrum
 from data_gen.registry import FAMILIES
 
@@ -120,6 +121,38 @@ class StudentSpectrum(Student):
     """Student law with prescribed canonical correlations of the dispersion."""
 
     law = Spectrum
+
+
+@FAMILIES.register("student_toeplitz")
+@dataclass(frozen=True)
+class StudentToeplitz(Student):
+    """Student law whose dispersion is that of a chain."""
+
+    law = Toeplitz
+
+
+@FAMILIES.register("student_blocks")
+@dataclass(frozen=True)
+class StudentBlocks(Student):
+    """Student law whose dispersion has equicorrelated blocks."""
+
+    law = Blocks
+
+
+@FAMILIES.register("student_factors")
+@dataclass(frozen=True)
+class StudentFactors(Student):
+    """Student law whose dispersion has low-rank factors."""
+
+    law = Factors
+
+
+@FAMILIES.register("student_wishart")
+@dataclass(frozen=True)
+class StudentWishart(Student):
+    """Student law whose dispersion is a Wishart matrix."""
+
+    law = Wishart
 
 
 @FAMILIES.register("student_identity")

@@ -5,5 +5,6 @@ from data_gen.transforms import (  # noqa: F401  (imported for their registratio
     linear,
     noise_columns,
     pointwise,
+    redundant,
     spiral,
 )

@@ -7,11 +7,12 @@ import numpy as np
 
 from data_gen.errors import DataGenError
 from data_gen.families.base import Tails
+from data_gen.margins import cut, cuts_of, draw_margin
 from data_gen.registry import TRANSFORMS
 from data_gen.rng import draw_seed, seeded
 from data_gen.transforms.base import Transform
 
-_LAWS = ("normal", "uniform", "laplace")
+_LAWS = ("normal", "uniform", "laplace", "tied")
 
 
 @TRANSFORMS.register("noise_columns")
@@ -21,11 +22,12 @@ class NoiseColumns(Transform):
 
     Attributes:
         count: Columns to add.
-        law: Their law: normal, uniform (on 0..1) or laplace.
-        seed: Seed of the order of the columns.
+        law: Their law: normal, uniform (on 0..1), laplace or tied (classes, counts and rounded values, a margin of its
+            own for each column).
+        seed: Seed of the order of the columns and of the margins.
     """
 
-    leaves: ClassVar[Tails] = "light"
+    leaves: ClassVar[Tails] = "heavy"
     count: int
     law: str
     seed: int
@@ -46,16 +48,20 @@ class NoiseColumns(Transform):
         return cls.of(rng, d, int(rng.integers(1, d + 1)))
 
     @classmethod
-    def of(cls, rng: np.random.Generator, d: int, count: int) -> Self:
-        """Draw the law of a given number of noise columns."""
-        return cls(d, count, _LAWS[int(rng.integers(len(_LAWS)))], draw_seed(rng))
+    def of(cls, rng: np.random.Generator, d: int, count: int, tied: bool = False) -> Self:
+        """Draw the law of a given number of noise columns, which have ties in a quarter of cases, or mostly if tied."""
+        law = "tied" if tied and rng.uniform() < 0.6 else _LAWS[int(rng.integers(len(_LAWS)))]
+        return cls(d, count, law, draw_seed(rng))
 
     def apply(self, rng: np.random.Generator, v: np.ndarray) -> np.ndarray:
         """Append the noise, then shuffle the columns in the fixed order of the seed."""
-        size = (len(v), self.count)
-        if self.law == "normal":
+        size, law = (len(v), self.count), seeded(self.seed)
+        order = law.permutation(self.d_out)
+        if self.law in ("normal", "tied"):
             noise = rng.standard_normal(size)
         else:
             noise = rng.uniform(size=size) if self.law == "uniform" else rng.laplace(size=size)
-        order = seeded(self.seed).permutation(self.d_out)
+        if self.law == "tied":
+            for column in noise.T:
+                column[:] = cut(column, cuts_of(draw_margin(law)))
         return np.concatenate([v, noise], axis=1)[:, order]

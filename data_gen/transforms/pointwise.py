@@ -117,6 +117,21 @@ class NormalCdf(Pointwise):
         return ndtr(t)
 
 
+@TRANSFORMS.register("squash")
+@dataclass(frozen=True)
+class Squash(Pointwise):
+    """t / (1 + |t|) moved to 0..1, whose slope falls no faster than the tails of asinh of a Student column."""
+
+    accepts = BOUNDED
+    leaves: ClassVar[Tails] = "unit"
+    tames = True
+
+    @staticmethod
+    def curve(t: np.ndarray) -> np.ndarray:
+        """Map single values."""
+        return 0.5 + 0.5 * t / (1 + np.abs(t))
+
+
 @TRANSFORMS.register("wiggly_x")
 @dataclass(frozen=True)
 class WigglyX(Pointwise):

@@ -3,13 +3,11 @@
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-
-from eval.errors import EvalError
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -27,6 +25,7 @@ class Guess:
         seconds: Wall-clock time that it took.
         levels: Levels of the predictive quantiles, (K,) increasing; empty for an estimator that has none.
         quantiles: The predictive quantiles in nats, (K,).
+        cautious: Those of a second, wider interval around the same estimate, (K,); empty for none.
         failed: Why there is no estimate, or None.
     """
 
@@ -35,6 +34,7 @@ class Guess:
     levels: tuple[float, ...] = ()
     quantiles: tuple[float, ...] = ()
     failed: str | None = None
+    cautious: tuple[float, ...] = ()
 
 
 class Baseline(ABC):
@@ -73,42 +73,20 @@ class PointBaseline(Baseline):
         """Estimate table by table; a negative estimate counts as 0."""
         return [self._guess(x, y) for x, y in pairs]
 
-    def _guess(self, x: np.ndarray, y: np.ndarray) -> Guess:
-        start = time.perf_counter()
-        failed, nats = None, 0.0
+    def attempt(self, x: np.ndarray, y: np.ndarray) -> float | str:
+        """Return the raw estimate in nats, or why there is none."""
         try:
             nats = float(self.nats(x, y))
         except CannotEstimate as reason:
-            failed = str(reason)
+            return str(reason)
         except np.linalg.LinAlgError as reason:
-            failed = f"linear algebra: {reason}"
+            return f"linear algebra: {reason}"
+        return nats if math.isfinite(nats) else "the estimate is not finite"
+
+    def _guess(self, x: np.ndarray, y: np.ndarray) -> Guess:
+        start = time.perf_counter()
+        answer = self.attempt(x, y)
         seconds = time.perf_counter() - start
-        if failed is None and not math.isfinite(nats):
-            failed = "the estimate is not finite"
-        return Guess(mi_nats=max(nats, 0.0) if failed is None else 0.0, seconds=seconds, failed=failed)
-
-
-BASELINES: dict[str, Callable[[str | None], Baseline]] = {}
-
-
-def register(baseline: type[PointBaseline]) -> type[PointBaseline]:
-    """Add an untrained estimator to the registry under its `name`."""
-    if baseline.name in BASELINES:
-        raise ValueError(f"got a second estimator named {baseline.name!r}; wanted a name of its own: rename one")
-    BASELINES[baseline.name] = lambda checkpoint: baseline()
-    return baseline
-
-
-def build(name: str, checkpoint: str | None = None) -> Baseline:
-    """Make the estimator of this name.
-
-    Args:
-        name: A name in the registry.
-        checkpoint: Folder of the trained network for the estimators that have one; None for the packaged one.
-
-    Raises:
-        EvalError: If no estimator has this name.
-    """
-    if name not in BASELINES:
-        raise EvalError(f"got estimator {name!r}; wanted one of: {', '.join(sorted(BASELINES))}")
-    return BASELINES[name](checkpoint)
+        if isinstance(answer, str):
+            return Guess(0.0, seconds, failed=answer)
+        return Guess(max(answer, 0.0), seconds)

@@ -16,7 +16,8 @@ import numpy as np
 from scipy.special import ndtri, psi
 from scipy.stats import rankdata
 
-from eval.baselines.base import CannotEstimate, PointBaseline, register
+from eval.baselines.base import CannotEstimate, PointBaseline
+from eval.baselines.registry import register
 
 _SINGULAR = 1e-7  # a column's spread given the others, beside 1: rounding leaves about 1e-8 of a copy
 

@@ -23,7 +23,8 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 from scipy.special import psi
 
-from eval.baselines.base import CannotEstimate, PointBaseline, register
+from eval.baselines.base import CannotEstimate, PointBaseline
+from eval.baselines.registry import register
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -51,15 +52,17 @@ class Reach:
 class _Ksg(PointBaseline):
     def nats(self, x: np.ndarray, y: np.ndarray) -> float:
         """Estimate; needs more than k samples."""
+        return self.in_scale(standardised(x), standardised(y))
+
+    def in_scale(self, x: Floats, y: Floats) -> float:
+        """Estimate from columns whose scale is meant: distances are measured as they are."""
         if len(x) <= _NEIGHBOURS:
             raise CannotEstimate(f"needs more than {_NEIGHBOURS} samples")
-        return self.from_standardised(
-            standardised(x), standardised(y), trees=x.shape[1] + y.shape[1] <= _TREE_DIMENSIONS
-        )
+        return self.from_columns(x, y, trees=x.shape[1] + y.shape[1] <= _TREE_DIMENSIONS)
 
     @abstractmethod
-    def from_standardised(self, x: Floats, y: Floats, trees: bool) -> float:
-        """Estimate from standardised columns, with the neighbours from trees or from all distances."""
+    def from_columns(self, x: Floats, y: Floats, trees: bool) -> float:
+        """Estimate from scaled columns, with the neighbours from trees or from all distances."""
 
 
 @register
@@ -68,7 +71,7 @@ class Ksg1(_Ksg):
 
     name: ClassVar[str] = "ksg"
 
-    def from_standardised(self, x: Floats, y: Floats, trees: bool) -> float:
+    def from_columns(self, x: Floats, y: Floats, trees: bool) -> float:
         """Estimate from counts within balls."""
         reach = _reach(x, y, trees)
         radius = np.nextafter(reach.joint, -1)  # strictly nearer; below 0 for a point with k copies
@@ -82,7 +85,7 @@ class Ksg2(_Ksg):
 
     name: ClassVar[str] = "ksg2"
 
-    def from_standardised(self, x: Floats, y: Floats, trees: bool) -> float:
+    def from_columns(self, x: Floats, y: Floats, trees: bool) -> float:
         """Estimate from counts within rectangles."""
         reach = _reach(x, y, trees)
         n_x, n_y = _within(x, reach.x, trees), _within(y, reach.y, trees)

@@ -4,7 +4,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from eval.baselines.base import CannotEstimate, PointBaseline, register
+from eval.baselines.base import CannotEstimate, PointBaseline
+from eval.baselines.registry import register
 
 
 @register

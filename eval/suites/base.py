@@ -4,12 +4,10 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from numpy.random import Generator
 
 from data_gen.rng import stream
-from eval.errors import EvalError
-from eval.suites.laws import Floats, Law
+from eval.suites.laws import Floats, Law, Violation
 
 
 @dataclass(frozen=True)
@@ -24,6 +22,10 @@ class Case:
         y: The other side, (n, d_y).
         mi_nats: True mutual information.
         stderr: Its standard error, 0 for a closed form.
+        group: A cut through the suite that its report shows by itself; empty for none.
+        others: Further tables, for a case that holds estimates against each other instead of against a truth.
+        violation: Of such a case, the nats by which the estimates of (x, y) and of the others, in this order,
+            contradict each other. It takes the place of the estimate, and `mi_nats` is 0.
     """
 
     key: str
@@ -33,6 +35,14 @@ class Case:
     y: Floats
     mi_nats: float
     stderr: float = 0.0
+    group: str = ""
+    others: tuple[tuple[Floats, Floats], ...] = ()
+    violation: Violation | None = None
+
+    @property
+    def tables(self) -> list[tuple[Floats, Floats]]:
+        """All tables that are to be estimated, (x, y) first."""
+        return [(self.x, self.y), *self.others]
 
 
 @dataclass(frozen=True)
@@ -44,12 +54,16 @@ class Plan:
         n: Number of samples.
         repeat: Which draw of this task and n it is.
         law: Makes the law; what it leaves to chance comes from the generator.
+        group: A cut through the suite that its report shows by itself; empty for none.
+        family: Name of the law in the registry of `data_gen`, if that is where it comes from and it is known already.
     """
 
     task: str
     n: int
     repeat: int
     law: Callable[[Generator], Law]
+    group: str = ""
+    family: str | None = None
 
     @property
     def key(self) -> str:
@@ -65,11 +79,13 @@ class Suite(Sequence[Case]):
         name: Name in the registry.
         seed: Which of the suite's many possible drawings; 0 is the one that is quoted.
         plans: One per case.
+        note: What a reader of its figures must know, a sentence or two, or nothing.
     """
 
     name: str
     seed: int
     plans: tuple[Plan, ...]
+    note: str = ""
 
     def __len__(self) -> int:
         return len(self.plans)
@@ -78,11 +94,17 @@ class Suite(Sequence[Case]):
         plan = self.plans[index]
         rng = stream(ROOT + self.seed, "test", _code(self.name), _code(plan.key))
         law = plan.law(rng)
-        x, y = law.draw(rng, plan.n)
-        return Case(plan.key, plan.task, law.family, x, y, law.mi_nats, law.stderr)
+        (x, y), *others = law.tables(rng, plan.n)
+        told = (law.mi_nats, law.stderr, plan.group, tuple(others), law.violation)
+        return Case(plan.key, plan.task, law.family, x, y, *told)
 
     def __iter__(self) -> Iterator[Case]:
         return (self[index] for index in range(len(self)))
+
+    @property
+    def families(self) -> list[str]:
+        """Laws of `data_gen` that the suite was planned from, so far as that is known before they are drawn."""
+        return sorted({plan.family for plan in self.plans if plan.family is not None})
 
     @property
     def keys(self) -> list[str]:
@@ -107,60 +129,52 @@ class SuiteOptions:
     tables: int | None = None
 
 
-SUITES: dict[str, Callable[[SuiteOptions], list[Plan]]] = {}
+Planner = Callable[[SuiteOptions], list[Plan]]
+
+SUITES: dict[str, Planner] = {}
+NOTES: dict[str, str] = {}
 
 ROOT = 760_000_000  # arbitrary; the test split alone already keeps these streams apart from those of training
 
 
-def register(name: str) -> Callable[[Callable[[SuiteOptions], list[Plan]]], Callable[[SuiteOptions], list[Plan]]]:
-    """Add a function that plans a suite to the registry."""
+def register(name: str, note: str = "") -> Callable[[Planner], Planner]:
+    """Add a function that plans a suite to the registry, with what a reader of its figures must know."""
 
-    def add(plans: Callable[[SuiteOptions], list[Plan]]) -> Callable[[SuiteOptions], list[Plan]]:
+    def add(plans: Planner) -> Planner:
         if name in SUITES:
             raise ValueError(f"got a second suite named {name!r}; wanted a name of its own: rename one")
-        SUITES[name] = plans
+        SUITES[name], NOTES[name] = plans, note
         return plans
 
     return add
 
 
-DEFAULT_OPTIONS = SuiteOptions()
+def grid(
+    tasks: dict[str, Callable[[Generator], Law]],
+    n: Sequence[int],
+    repeats: int | Callable[[int], int],
+    group: Callable[[str, int], str] = lambda task, n: "",
+) -> list[Plan]:
+    """Every task at every n.
 
-
-def suite(name: str, options: SuiteOptions = DEFAULT_OPTIONS) -> Suite:
-    """Plan the suite of this name.
-
-    Raises:
-        EvalError: If no suite has this name, or the options leave nothing of it.
+    Args:
+        tasks: Laws by the name of their task.
+        n: Numbers of samples.
+        repeats: Draws of each task, the same for all n or as a function of n.
+        group: (task, n) -> the cut of the suite to which the case belongs.
     """
-    if name not in SUITES:
-        raise EvalError(f"got suite {name!r}; wanted one of: {', '.join(sorted(SUITES))}")
-    _check(options)
-    plans = SUITES[name](options)
-    if options.tables is not None and options.tables < len(plans):
-        chosen = np.linspace(0, len(plans) - 1, options.tables).round().astype(int)
-        plans = [plans[index] for index in chosen]
-    return Suite(name, options.seed, tuple(plans))
-
-
-def grid(tasks: dict[str, Callable[[Generator], Law]], n: Sequence[int], repeats: int) -> list[Plan]:
-    """Every task at every n, `repeats` times."""
-    return [Plan(task, size, r, law) for task, law in tasks.items() for size in n for r in range(repeats)]
+    draws = {size: repeats if isinstance(repeats, int) else repeats(size) for size in n}
+    return [
+        Plan(task, size, r, law, group(task, size))
+        for task, law in tasks.items()
+        for size in n
+        for r in range(draws[size])
+    ]
 
 
 def fixed(law: Law) -> Callable[[Generator], Law]:
     """A task whose law leaves nothing to chance."""
     return lambda rng: law
-
-
-def _check(options: SuiteOptions) -> None:
-    if any(n < 8 for n in options.n):
-        raise EvalError(f"got n = {' '.join(map(str, options.n))}; wanted 8 or more samples in every table")
-    for name, value in (("seeds", options.repeats), ("tables", options.tables)):
-        if value is not None and value < 1:
-            raise EvalError(f"got {name} = {value}; wanted 1 or more, or none of it for the suite's own number")
-    if options.seed < 0:
-        raise EvalError(f"got seed = {options.seed}; wanted 0 or more")
 
 
 def _code(text: str) -> int:

@@ -7,7 +7,7 @@ References: Czyz et al., Beyond Normal (NeurIPS 2023), for the laws and maps; Ar
 Journal of Statistics 40, for the multivariate t.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from scipy.special import gammaln, psi
 Floats = NDArray[np.float64]
 Draw = Callable[[Generator, int], tuple[Floats, Floats]]
 Map = Callable[[Floats], Floats]
+Violation = Callable[[Sequence[float]], float]
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,21 @@ class Law:
         mi_nats: True mutual information.
         draw: (rng, n) -> x (n, d_x), y (n, d_y), independent rows.
         stderr: Standard error of `mi_nats`, 0 for a closed form.
+        others: (x, y) -> further tables made of the first, for a law without a truth.
+        violation: Estimates of all tables -> the nats by which they contradict each other, whose truth is 0.
     """
 
     family: str
     mi_nats: float
     draw: Draw
     stderr: float = 0.0
+    others: Callable[[Floats, Floats], list[tuple[Floats, Floats]]] | None = None
+    violation: Violation | None = None
+
+    def tables(self, rng: Generator, n: int) -> list[tuple[Floats, Floats]]:
+        """Draw a table, and make of it the others that are held against it."""
+        x, y = self.draw(rng, n)
+        return [(x, y), *(self.others(x, y) if self.others else [])]
 
 
 def mapped(law: Law, x_map: Map | None = None, y_map: Map | None = None, family: str | None = None) -> Law:
@@ -57,6 +67,35 @@ def normal(correlation: ArrayLike, d_x: int, family: str = "normal") -> Law:
         return rows[:, :d_x], rows[:, d_x:]
 
     return Law(family, normal_mi(correlation, d_x), draw)
+
+
+def normal_pairs(nats: ArrayLike, d_x: int, d_y: int, rng: Generator, family: str = "normal") -> Law:
+    """Normal law of d_x + d_y columns: k pairs of hidden columns with these MIs (k,), mixed into all of their side.
+
+    The mixing is drawn from `rng`. The truth is the sum of the pairs', also where a determinant would lose it.
+    """
+    nats = np.atleast_1d(np.asarray(nats, np.float64))
+    noise = np.exp(-nats)  # sqrt(1 - rho^2)
+    mixing = [_mixing(rng, d) for d in (d_x, d_y)]
+
+    def draw(rng: Generator, n: int) -> tuple[Floats, Floats]:
+        x, y = rng.standard_normal((n, d_x)), rng.standard_normal((n, d_y))
+        y[:, : nats.size] = np.sqrt(1 - noise**2) * x[:, : nats.size] + noise * y[:, : nats.size]
+        return x @ mixing[0], y @ mixing[1]
+
+    return Law(family, float(nats.sum()), draw)
+
+
+def noisy_views(d_x: int, d_y: int, noise: float, rng: Generator, family: str = "linear") -> Law:
+    """Normal x, and y its linear image under a random matrix, each column with noise of its own."""
+    matrix = rng.standard_normal((d_x, d_y)) / np.sqrt(d_x)
+    gains = np.linalg.svd(matrix, compute_uv=False) / noise
+
+    def draw(rng: Generator, n: int) -> tuple[Floats, Floats]:
+        x = rng.standard_normal((n, d_x))
+        return x, x @ matrix + noise * rng.standard_normal((n, d_y))
+
+    return Law(family, float(np.log1p(gains**2).sum() / 2), draw)
 
 
 def student(dispersion: ArrayLike, d_x: int, df: float, family: str = "student") -> Law:
@@ -83,6 +122,24 @@ def additive_noise(eps: ArrayLike, family: str = "additive_noise") -> Law:
 
     small = np.minimum(eps, 0.5)
     return Law(family, float(np.where(eps > 0.5, 1 / (4 * eps), small - np.log(2 * small)).sum()), draw)
+
+
+def padded(law: Law, x_columns: int, y_columns: int) -> Law:
+    """Put standard normal columns that depend on nothing beside those of the law."""
+
+    def draw(rng: Generator, n: int) -> tuple[Floats, Floats]:
+        x, y = law.draw(rng, n)
+        return (
+            np.hstack([x, rng.standard_normal((n, x_columns))]),
+            np.hstack([y, rng.standard_normal((n, y_columns))]),
+        )
+
+    return replace(law, draw=draw)
+
+
+def swapped(law: Law) -> Law:
+    """The same law with its sides exchanged."""
+    return replace(law, draw=lambda rng, n: law.draw(rng, n)[::-1])
 
 
 def normal_mi(covariance: Floats, d_x: int) -> float:
@@ -132,3 +189,9 @@ def latent(
 def sparse(d: int, pairs: int, strength: float) -> Floats:
     """Correlation matrix of d + d columns where only the first `pairs` of x and y are tied, each to its partner."""
     return latent(d, pairs, strength, strength)
+
+
+def _mixing(rng: Generator, d: int) -> Floats:
+    """A random rotation times column scales within a factor of 10."""
+    rotation, _ = np.linalg.qr(rng.standard_normal((d, d)))
+    return rotation * 10 ** rng.uniform(-0.5, 0.5, d)

@@ -55,7 +55,15 @@ def out_of_meta(options: SuiteOptions) -> list[Plan]:
 
 def _plans(options: SuiteOptions, families: dict[str, tuple[str, ...]]) -> list[Plan]:
     tasks = {f"{base}-{name}": _task(base, name) for base, names in families.items() for name in names}
-    return grid(tasks, options.n or _N, options.repeats or _REPEATS)
+    return grid(tasks, options.n or _N, options.repeats or _REPEATS, _bin)
+
+
+def _bin(task: str, n: int) -> str:
+    """The bins of n by which MIST's errors were published: up to 100, to 300, to 500."""
+    for low, high in ((0, 100), (100, 300), (300, 500)):
+        if low < n <= high:
+            return f"n {low + 1} to {high}"
+    return "n over 500"
 
 
 def _task(base: str, map_name: str) -> Callable[[Generator], Law]:

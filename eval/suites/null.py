@@ -15,7 +15,9 @@ Marginal = Callable[[Generator, int, int], Floats]  # (rng, n, d) -> (n, d)
 
 _N = (32, 100, 500, 2000)
 _REPEATS = 1
-_SHAPES = ((1, 1), (1, 4), (2, 2), (5, 3), (2, 16), (10, 10), (32, 32))
+_SHAPES = ((1, 1), (1, 4), (2, 2), (5, 3), (5, 5), (2, 16), (10, 10), (32, 32))
+_FEW = 5  # columns of a side: up to here 500 samples leave little room for false dependence
+_TIED = ("binary", "classes", "counts", "integers", "spiked")
 
 
 @register("null")
@@ -24,7 +26,16 @@ def plans(options: SuiteOptions) -> list[Plan]:
     names = list(MARGINALS)
     pairs = [(name, names[(place + step) % len(names)]) for step in (0, 1) for place, name in enumerate(names)]
     laws = {f"{d_x}v{d_y}-{x}-{y}": fixed(_independent(x, y, d_x, d_y)) for d_x, d_y in _SHAPES for x, y in pairs}
-    return grid(laws, options.n or _N, options.repeats or _REPEATS)
+    return grid(laws, options.n or _N, options.repeats or _REPEATS, _cut)
+
+
+def _cut(task: str, n: int) -> str:
+    """Few or many columns, tied or continuous marginals, one n: false MI has a size of its own in each."""
+    shape, *marginals = task.split("-")
+    many = max(map(int, shape.split("v"))) > _FEW
+    tied = any(name in _TIED for name in marginals)
+    size = f"over {_FEW} columns" if many else f"up to {_FEW} + {_FEW} columns"
+    return f"{size}, {'ties' if tied else 'continuous'}, n {n:>5}"
 
 
 def _independent(x: str, y: str, d_x: int, d_y: int) -> Law:
@@ -76,6 +87,20 @@ def _spiked(rng: Generator, n: int, d: int) -> Floats:
     return rng.exponential(size=(n, d)) * (rng.random((n, d)) < 0.5)
 
 
+def _binary(rng: Generator, n: int, d: int) -> Floats:
+    """Two values, in shares of each column's own."""
+    return (rng.random((n, d)) < rng.uniform(0.2, 0.5, d)).astype(float)
+
+
+def _classes(rng: Generator, n: int, d: int) -> Floats:
+    return rng.integers(5, size=(n, d)).astype(float)
+
+
+def _integers(rng: Generator, n: int, d: int) -> Floats:
+    """Whole numbers as of a measured quantity: every value is taken by a few rows."""
+    return rng.integers(300, size=(n, d)).astype(float)
+
+
 MARGINALS: dict[str, Marginal] = {
     "normal": _normal,
     "correlated": _correlated,
@@ -86,4 +111,7 @@ MARGINALS: dict[str, Marginal] = {
     "shell": _shell,
     "counts": _counts,
     "spiked": _spiked,
+    "binary": _binary,
+    "classes": _classes,
+    "integers": _integers,
 }

@@ -21,6 +21,25 @@ def dispersion(family: Family) -> np.ndarray:
     p, d_x, d_y = family.params(), family.d_x, family.d_y
     if family.name.endswith("dense"):
         return p["rho"] + (1 - p["rho"]) * np.eye(d_x + d_y)
+    if family.name.endswith("toeplitz"):
+        places = seeded(p["seed"]).permutation(d_x + d_y) if p["shuffled"] else np.arange(d_x + d_y)
+        places = np.concatenate([np.sort(places[:d_x]), np.sort(places[d_x:])])
+        return p["rho"] ** np.abs(places[:, None] - places)
+    if family.name.endswith("blocks"):
+        block = np.concatenate(
+            [np.repeat(np.arange(len(p["blocks"])), [b[side] for b in p["blocks"]]) for side in (0, 1)]
+        )
+        rho = np.array([b[2] for b in p["blocks"]])
+        return np.where(block[:, None] == block, rho[block], 0.0) * (1 - np.eye(d_x + d_y)) + np.eye(d_x + d_y)
+    if family.name.endswith("factors"):
+        loadings = p["strength"] * np.concatenate(family._loadings())
+        return scaled(loadings @ loadings.T + np.eye(d_x + d_y))
+    if family.name.endswith("wishart"):
+        rows = seeded(p["seed"]).standard_normal((d_x + d_y, d_x + d_y + p["excess"]))
+        cov = scaled(rows @ rows.T)
+        cov[:d_x, d_x:] *= p["coupling"]
+        cov[d_x:, :d_x] *= p["coupling"]
+        return cov
     cov = np.eye(d_x + d_y)
     for i in range(p["interacting"]):
         rho = p["strength"] ** 2 / (1 + p["strength"] ** 2) if "strength" in p else 0.0
@@ -38,7 +57,11 @@ def dispersion(family: Family) -> np.ndarray:
             loadings[row, 3 + i] = p["lam"]
         else:
             loadings[row, 3 + k + d_x + d_y + row] = p["eta"]
-    cov = loadings @ loadings.T
+    return scaled(loadings @ loadings.T)
+
+
+def scaled(cov: np.ndarray) -> np.ndarray:
+    """Return a dispersion with unit variances."""
     scale = np.sqrt(np.diag(cov))
     return cov / np.outer(scale, scale)
 
@@ -49,7 +72,8 @@ def normal_nats(cov: np.ndarray, d_x: int) -> float:
     return 0.5 * (x + y - both)
 
 
-GAUSSIAN = ("gaussian_dense", "gaussian_lvm", "gaussian_sparse", "gaussian_two_pairs")
+DISPERSIONS = ("blocks", "dense", "factors", "lvm", "sparse", "toeplitz", "two_pairs", "wishart")
+GAUSSIAN = tuple(f"gaussian_{name}" for name in DISPERSIONS)
 
 
 @pytest.mark.parametrize("aim", AIMS)
@@ -84,12 +108,9 @@ def student_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarra
     return both - sum(stats.multivariate_t(np.zeros(len(c)), c, df=family.df).logpdf(v) for v, c in sides)
 
 
-STUDENT = ("dense", "identity", "lvm", "sparse", "two_pairs")
-
-
 @pytest.mark.parametrize("aim", AIMS)
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("name", [f"student_{name}" for name in STUDENT])
+@pytest.mark.parametrize("name", [f"student_{name}" for name in (*DISPERSIONS, "identity")])
 def test_student_truth_is_the_mean_pointwise_information(name: str, shape: tuple[int, int], aim: float | None) -> None:
     family = drawn(name, *shape, aim)
     values = student_pointwise(family, *family.sample(seeded(2), 20_000))

@@ -121,6 +121,24 @@ def test_noise_columns_keep_the_others() -> None:
         assert (out == column[:, None]).all(axis=0).sum() == 1
 
 
+def test_noise_columns_can_have_ties() -> None:
+    noise = TRANSFORMS.get("noise_columns").from_params({"d_in": 1, "count": 8, "law": "tied", "seed": 3})
+    out = noise.apply(seeded(1), np.full((400, 1), 0.5))
+    assert sum(len(np.unique(column)) < 300 for column in out.T) >= 8
+
+
+def test_redundant_columns_keep_the_others_and_add_functions_of_them() -> None:
+    v = seeded(3).standard_normal((500, 3))
+    kinds = ["copy", "negative", "sum", "difference", "square", "sine", "product", "rounded"]
+    redundant = TRANSFORMS.get("redundant_columns").from_params({"d_in": 3, "kinds": kinds, "seed": 2})
+    out = redundant.apply(seeded(1), v)
+    assert out.shape == (500, 11)
+    kept = [(out == column[:, None]).all(axis=0).sum() for column in v.T]
+    assert min(kept) == 1
+    assert sum(kept) == 4  # one is copied
+    np.testing.assert_array_equal(redundant.apply(seeded(2), v), out)
+
+
 @pytest.mark.parametrize("d", [1, 2, 5])
 @pytest.mark.parametrize("kind", ["affine", "spline", "autoregressive"])
 def test_flows_can_be_inverted(kind: str, d: int) -> None:
@@ -169,6 +187,7 @@ def test_specs_without_a_flow_do_not_import_torch() -> None:
         ("rotation", {"d_in": 0, "seed": 1}, "d_in >= 1"),
         ("linear", {"d_in": 2, "condition": 0.5, "seed": 1}, "condition >= 1"),
         ("noise_columns", {"d_in": 2, "count": 0, "law": "normal", "seed": 1}, "count >= 1"),
+        ("redundant_columns", {"d_in": 2, "kinds": ["cube"], "seed": 1}, "one or more kinds"),
         ("spiral", {"d_in": 2, "first": 1, "second": 1, "speed": 1.0}, "two different columns"),
         ("swiss_roll", {"d_in": 2}, "one column"),
         ("bimodal", {"d_in": 2, "weight": 0.5, "left": 2.0, "right": 1.0}, "left < right"),

@@ -8,6 +8,7 @@ from scipy import integrate, stats
 from scipy.special import gammaln, logsumexp, ndtr
 
 from data_gen.families.base import Family
+from data_gen.margins import cuts_of
 from data_gen.registry import FAMILIES
 from data_gen.rng import seeded
 
@@ -79,6 +80,32 @@ def mixture_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarra
     return log_density(slice(None)) - log_density(slice(None, k)) - log_density(slice(k, None))
 
 
+def labelled_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """By the joint density of label and clusters, each component on its own."""
+    x, y = (y, x) if family.swapped else (x, y)
+    mixture = FAMILIES.get("mixture_clusters").from_params(family.clusters)
+    law, k, y = mixture.components(), mixture.k_x, y[:, : mixture.k_y]
+    covs = law.factors @ law.factors.transpose(0, 2, 1)
+    total = np.zeros(len(x))
+    margin = logsumexp(
+        [
+            np.log(w) + stats.multivariate_normal(m[k:], c[k:, k:]).logpdf(y)
+            for w, m, c in zip(law.weights, law.means, covs, strict=True)
+        ],
+        axis=0,
+    )
+    for component, (mean, cov) in enumerate(zip(law.means, covs, strict=True)):
+        rows = x[:, 0] == component
+        if family.shared:
+            both = np.concatenate([x[rows, 1 : 1 + k], y[rows]], axis=1)
+            given = stats.multivariate_normal(mean, cov).logpdf(both)
+            given = given - stats.multivariate_normal(mean[:k], cov[:k, :k]).logpdf(x[rows, 1 : 1 + k])
+        else:
+            given = stats.multivariate_normal(mean[k:], cov[k:, k:]).logpdf(y[rows])
+        total[rows] = given - margin[rows]
+    return total
+
+
 def evenly(d: int) -> np.ndarray:
     """Return scrambled Sobol points, (2048, d), which no family uses."""
     return stats.qmc.Sobol(d, rng=seeded(9)).random(2048)
@@ -94,14 +121,20 @@ def function_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarr
     x0, v = inputs[:, : family.inputs], value[:, 0]
     fresh = evenly(family.inputs)
     fresh = 0.5 * stats.norm.ppf(fresh) if family.normal_inputs else 2 * fresh - 1
-    law = stats.norm if family.noise == "normal" else stats.laplace
+    law = stats.laplace if family.noise == "laplace" else stats.norm
     summary = {
         "sum": lambda u: sum(u.T) / np.sqrt(len(u.T)),
         "norm": lambda u: np.sqrt(sum(u.T**2)),
         "product": lambda u: np.exp(sum(np.log(np.abs(2 * u.T)))) * np.prod(np.sign(u.T), axis=0),
     }[family.summary]
-    margin = averaged(law.logpdf(v, loc=family.f(summary(fresh), family.shape)[:, None], scale=family.scale))
-    return law.logpdf(v, loc=family.f(summary(x0), family.shape), scale=family.scale) - margin
+
+    def scale(s: np.ndarray) -> np.ndarray:
+        size = 0.25 + 0.55 * (np.abs(s) > 0.5)  # the four bands of heteroscedastic noise
+        return family.scale * np.exp(np.where(s > 0, size, -size) * (family.noise == "heteroscedastic"))
+
+    s, fresh = summary(x0), summary(fresh)[:, None]
+    margin = averaged(law.logpdf(v, loc=family.f(fresh, family.shape), scale=scale(fresh)))
+    return law.logpdf(v, loc=family.f(s, family.shape), scale=scale(s)) - margin
 
 
 def scale_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -149,7 +182,8 @@ def label_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     label, cloud = (y, x) if family.swapped else (x, y)
     centres = family.apart * seeded(family.seed).standard_normal((family.classes, family.columns))
     logs = np.array([stats.norm.logpdf(cloud[:, : family.columns], loc=c).sum(axis=1) for c in centres])
-    return np.take_along_axis(logs, label[:, 0].astype(int)[None], axis=0)[0] - averaged(logs)
+    weights = family._weights()[:, None]
+    return np.take_along_axis(logs, label[:, 0].astype(int)[None], axis=0)[0] - logsumexp(logs, axis=0, b=weights)
 
 
 def quantised_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -166,6 +200,46 @@ def quantised_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndar
     else:
         chance = given(y[:, 0])
     return np.log(chance * family.levels_x)
+
+
+def cut_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Bin probabilities by the bivariate normal distribution function, or by the univariate ones given y."""
+    x, y = (y, x) if family.swapped else (x, y)
+    cuts = np.concatenate([[-9.0], cuts_of(family.x_margin), [9.0]])
+    i, spread = x[:, 0].astype(int), np.sqrt(1 - family.rho**2)
+    p_x = (ndtr(cuts[1:]) - ndtr(cuts[:-1]))[i]
+    if family.y_margin is None:
+        ends = [ndtr((cuts[i + k] - family.rho * y[:, 0]) / spread) for k in (1, 0)]
+        return np.log((ends[0] - ends[1]) / p_x)
+    y_cuts = np.concatenate([[-9.0], cuts_of(family.y_margin), [9.0]])
+    j = y[:, 0].astype(int)
+    p_y = (ndtr(y_cuts[1:]) - ndtr(y_cuts[:-1]))[j]
+    pairs, place = np.unique(np.stack([i, j]), axis=1, return_inverse=True)
+    joint = np.array([_cell(family.rho, cuts[a : a + 2], y_cuts[b : b + 2]) for a, b in pairs.T])
+    return np.log(joint[place.ravel()] / (p_x * p_y))
+
+
+def _cell(rho: float, x_ends: np.ndarray, y_ends: np.ndarray) -> float:
+    def slice_at(v: float) -> float:
+        low, high = ndtr((y_ends - rho * v) / np.sqrt(1 - rho**2))
+        return stats.norm.pdf(v) * (high - low)
+
+    return integrate.quad(slice_at, *x_ends, points=[float(np.clip(0.0, *x_ends))], limit=200)[0]
+
+
+def classes_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    table, i, j = family._table(), x[:, 0].astype(int), y[:, 0].astype(int)
+    return np.log(table[i, j] / (table.sum(axis=1)[i] * table.sum(axis=0)[j]))
+
+
+def inflated_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Above 0 the normal pair's pointwise information; at 0 that of the chance of a 0."""
+    u, amount = ((y, x) if family.swapped else (x, y))[0][:, 0], (x if family.swapped else y)[:, 0]
+    rho, bound, blanks = family.rho, family.bound, family.blanks
+    v = np.log(amount + np.exp(bound))
+    above = stats.norm.logpdf(v, loc=rho * u, scale=np.sqrt(1 - rho**2)) - stats.norm.logpdf(v)
+    chance = blanks + (1 - blanks) * ndtr((bound - rho * u) / np.sqrt(1 - rho**2))
+    return np.where(amount > 0, above, np.log(np.maximum(chance, 1e-300) / (blanks + (1 - blanks) * ndtr(bound))))
 
 
 def gao_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -191,19 +265,29 @@ POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
     **dict.fromkeys(LOG_COPULA, copula_pointwise),
     **{f"mixture_{name}": mixture_pointwise for name in ("clusters", "outliers", "scales", "signs")},
     "student_mixture": mixture_pointwise,
+    "mixture_labelled": labelled_pointwise,
     **{f"noisy_{name}": function_pointwise for name in FUNCTIONS},
     "noisy_scale": scale_pointwise,
     **{f"noisy_{name}": curve_pointwise for name in ("circle", "cross", "lissajous", "archimedes")},
     "noisy_shells": shells_pointwise,
     "checkerboard": checkerboard_pointwise,
     "discrete_channel": channel_pointwise,
+    "discrete_classes": classes_pointwise,
+    "discrete_cut": cut_pointwise,
+    "zero_inflated": inflated_pointwise,
     "discrete_label": label_pointwise,
     "discrete_quantised": quantised_pointwise,
     "discrete_gao": gao_pointwise,
     "discrete_poisson": poisson_pointwise,
 }
 # Nested averages over thousands of points cost time, so their rows are few.
-ROWS = {function_pointwise: 800, scale_pointwise: 800, curve_pointwise: 800, quantised_pointwise: 4000}
+ROWS = {
+    function_pointwise: 800,
+    scale_pointwise: 800,
+    curve_pointwise: 800,
+    quantised_pointwise: 4000,
+    cut_pointwise: 2000,
+}
 ELSEWHERE = ("gaussian_", "student_", "additive_noise", "independence", "product")  # below or in test_normal_truths.py
 
 
