@@ -114,12 +114,12 @@ def _canonical_sets(spectrum: Spectrum, tied: np.ndarray) -> list[tuple[Neighbou
     n, most = spectrum.n, min(LEADING, spectrum.d_x, spectrum.d_y)
     s, t = _arrays(spectrum.s[..., :most], spectrum.t[..., :most])
     half_s, half_t = _arrays(spectrum.half_s[..., :most], spectrum.half_t[..., :most])
-    whole, held = min(n, FIRST_ROWS), min(n // 2, FIRST_ROWS)
+    whole, held = min(n, FIRST_ROWS), min(n, FIRST_ROWS) // 2
     sets = [
         (ksg(s[:, :whole, :1], t[:, :whole, :1], tied), ksg(half_s[:, :held, :1], half_t[:, :held, :1], tied), whole)
     ]
     if most > 1:
-        whole, held = min(n, LEADING_ROWS), min(n // 2, LEADING_ROWS)
+        whole, held = min(n, LEADING_ROWS), min(n, LEADING_ROWS) // 2
         fitted = ksg_leading(s[:, :whole], t[:, :whole], tied, most)
         tested = ksg_leading(half_s[:, :held], half_t[:, :held], tied, most)
         sets += [(*pair, whole) for pair in zip(fitted, tested, strict=True)]
