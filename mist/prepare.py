@@ -227,7 +227,7 @@ def _value_notices(sides: dict[str, _Side]) -> list[Notice]:
         notices.append(
             Notice(
                 "ties",
-                f"{_listed(tied)} in {rows} rows: ties get middle ranks; few tables of the training had any",
+                f"{_listed(tied)} in {rows} rows: ties get middle ranks",
             )
         )
     continuous = len(constant) + len(tied) < sum(len(side.names) for side in sides.values())
