@@ -15,6 +15,7 @@ from data_gen.manifest import Manifest
 
 _LEVELS = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 _MI_EDGES = (0.0, 1e-9, 0.01, 0.03, 0.1, 0.3, 1.0, 2.0, 3.0, 4.0, 6.0, 10.0, np.inf)  # nats; the first bin is exactly 0
+_SIZE_EDGES = tuple(2**power for power in range(18))  # of n, d_x and d_y
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,12 @@ class Columns:
 
 
 def describe(
-    manifest: Manifest, uri: str, columns: Columns, checks: Mapping[str, int], problems: Sequence[str]
+    manifest: Manifest,
+    uri: str,
+    columns: Columns,
+    checks: Mapping[str, int],
+    problems: Sequence[str],
+    benchmark: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Sum up a store as JSON values.
 
@@ -41,6 +47,7 @@ def describe(
         columns: Its tables.
         checks: How many things each check looked at.
         problems: What was found wrong, in words; empty for a sound store.
+        benchmark: Figures of `data_gen.benchmark`, if there are any.
     """
     families = {str(name): _summary(columns, columns.family == name) for name in np.unique(columns.family)}
     return {
@@ -52,8 +59,10 @@ def describe(
         "all": _summary(columns, np.ones(len(columns.n), dtype=bool)),
         "families": families,
         "mi_edges": [edge if np.isfinite(edge) else None for edge in _MI_EDGES],
+        "size_edges": list(_SIZE_EDGES),
         "config": dict(manifest.config),
         "versions": dict(manifest.versions),
+        "benchmark": benchmark,
     }
 
 
@@ -66,10 +75,15 @@ def _summary(columns: Columns, chosen: np.ndarray) -> dict[str, Any]:
         "largest_stderr": float(columns.stderr[chosen].max()),
         "mi_histogram": histogram.tolist(),
         "mi_nats": _quantiles(mi_nats),
+        **{f"{name}_histogram": _sizes(getattr(columns, name)[chosen]) for name in ("n", "d_x", "d_y")},
         "n": _quantiles(columns.n[chosen]),
         "d_x": _quantiles(columns.d_x[chosen]),
         "d_y": _quantiles(columns.d_y[chosen]),
     }
+
+
+def _sizes(values: np.ndarray) -> list[int]:
+    return np.histogram(values, bins=np.array(_SIZE_EDGES))[0].tolist()
 
 
 def _quantiles(values: np.ndarray) -> dict[str, float]:
@@ -116,11 +130,34 @@ Darker is a larger share of the family's tables (shade: its square root).
 {checks}
 ## Problems
 
-{problems}
+{problems}{_throughput(card["benchmark"])}
 ## Made with
 
 {versions}
 """
+
+
+def _throughput(benchmark: Mapping[str, Any] | None) -> str:
+    """A section on speed, or nothing."""
+    if benchmark is None:
+        return ""
+    speedups = {(s["workers"], s["flow_share"]): f"{s['ratio']:.2f}" for s in benchmark["speedups"]}
+    rows = "".join(
+        f"| {case['workers']} | {case['flow_share']:g} | {case['tables_per_second']:,.0f} "
+        f"| {case['tables_per_processor_second']:,.0f} "
+        f"| {speedups.get((case['workers'], case['flow_share']), '')} | {len(case['runs'])} |\n"
+        for case in benchmark["cases"]
+    )
+    machine = benchmark["machine"]
+    return f"""
+## Speed
+
+Whole processes, {benchmark["tables"]:,} tables each, medians; made by `{benchmark["command"]}` on
+{machine["cores"]} cores of {machine["processor"]}, of whose time the host gave {machine["stolen_share"]:.0%} to others.
+
+| workers | flow share | tables/s | per second of processor time | times as fast as the fewest | runs |
+|---:|---:|---:|---:|---:|---:|
+{rows}"""
 
 
 def _row(name: str, summary: Mapping[str, Any]) -> str:

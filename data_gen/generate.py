@@ -10,6 +10,7 @@ import math
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -64,8 +65,11 @@ def generate(config: GenerateConfig) -> str:
     if store.complete:
         print(f"{config.out} is complete: nothing to do.")
     else:
-        fill(config, store, store.missing())
+        started, missing = time.perf_counter(), store.missing()
+        fill(config, store, missing)
         _summarise(store)
+        made, seconds = sum(store.n_tables(*shard) for shard in missing), time.perf_counter() - started
+        print(f"{made:,} tables in {len(missing):,} shards made in {seconds:,.0f} s, {made / seconds:,.0f} tables/s")
     print(config.out)
     return config.out
 

@@ -21,11 +21,11 @@ _KINDS = {
     "zeros": 0.06,
 }
 _SUMS = tuple(accumulate(_KINDS.values()))
-_MOST = 600  # levels
+_MOST = 600  # levels of a skewed margin
 
 
 def draw_margin(rng: np.random.Generator) -> Margin:
-    """Draw a margin of 2 to _MOST levels: half of the classes are binary, most levels are far from equally likely."""
+    """Draw a margin of 2 to about 800 levels: half of the classes are binary, levels are seldom equally likely."""
     kind = list(_KINDS)[bisect_right(_SUMS, rng.uniform(0.0, _SUMS[-1]))]
     if kind == "classes":
         if rng.uniform() < 0.5:

@@ -1,15 +1,14 @@
 """Meta-distributions: laws from which the specs of a meta-dataset are drawn."""
 
-from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from typing import Self
 
 import numpy as np
 
+from data_gen.draws import log_uniform_int, pick, pick_index
 from data_gen.errors import DataGenError
-from data_gen.families.base import Family, Tails, log_uniform
+from data_gen.families.base import Family, log_uniform
 from data_gen.families.product import Product
 from data_gen.registry import FAMILIES, TRANSFORMS
 from data_gen.shares import (
@@ -25,20 +24,15 @@ from data_gen.shares import (
     TIED_FAMILIES,
     WIDE_FAMILIES,
 )
+from data_gen.side_maps import bending, draw_bend, draw_maps, mist_map
 from data_gen.spec import Spec
-from data_gen.transforms.base import Transform
-from data_gen.transforms.noise_columns import NoiseColumns
-from data_gen.transforms.redundant import RedundantColumns
 
 # Low and high in nats, share (guess).
 STRATA = ((0.003, 0.05, 0.14), (0.05, 0.3, 0.18), (0.3, 1.0, 0.24), (1.0, 4.0, 0.31), (4.0, 10.0, 0.13))
 _TRIES = 8  # draws of a family until its detail can be seen in n rows; the last stands
-_MIXING = ("rotation", "linear", "spiral", "swirl", "flow")  # maps that hide ties
 _TIED_PRODUCTS = 0.2  # share of products whose blocks all have ties (guess)
 _MIXED_TIES = 0.15  # share of laws with ties that go through such maps all the same (guess)
-MAP_COUNTS = (0.4, 0.3, 0.2, 0.1)  # probability of 0, 1, 2, 3 maps of a side
 MIST_SIZES, MIST_COLUMNS = (10, 500), (2, 32)  # MIST draws n and d uniformly, d_x = d_y
-_MIST_MAPS = {"base": None, "asinh": "asinh", "half_cube": "half_cube", "wiggly": "wiggly"}
 
 
 @dataclass(frozen=True)
@@ -123,11 +117,11 @@ class Prior:
             d = int(rng.integers(MIST_COLUMNS[0], MIST_COLUMNS[1] + 1))
             return Shape(int(rng.integers(MIST_SIZES[0], MIST_SIZES[1] + 1)), d, d, mist=True)
         high = min(self.low_d, self.d[1]) if rng.uniform() < self.low_share else self.d[1]
-        d_x = _log_uniform_int(rng, self.d[0], high)
-        d_y = _log_uniform_int(rng, self.d[0], high) if rng.uniform() < self.unequal_share else d_x
+        d_x = log_uniform_int(rng, self.d[0], high)
+        d_y = log_uniform_int(rng, self.d[0], high) if rng.uniform() < self.unequal_share else d_x
         if rng.uniform() < 0.5:
             d_x, d_y = d_y, d_x
-        n = min(_log_uniform_int(rng, *self.n), max(self.area // (d_x + d_y), self.n[0]))
+        n = min(log_uniform_int(rng, *self.n), max(self.area // (d_x + d_y), self.n[0]))
         return Shape(n, d_x, d_y)
 
     def draw(self, rng: np.random.Generator, shape: Shape) -> Spec:
@@ -144,7 +138,7 @@ class Prior:
         flows = rng.integers(2) if rng.uniform() < self.flow_share else None
         mixing = not family.tied or rng.uniform() < _MIXED_TIES
         x_maps, y_maps = (
-            self._draw_maps(rng, family, widths, flow=mixing and flows == side, mixing=mixing)
+            draw_maps(rng, self.maps, family, widths, flow=mixing and flows == side, mixing=mixing)
             for side, widths in enumerate(sides)
         )
         return Spec.of(family, x_maps, y_maps)
@@ -152,7 +146,7 @@ class Prior:
     def _draw_family(self, rng: np.random.Generator, n: int, d_x: int, d_y: int) -> Family:
         """Draw a family, again while it has more detail than n rows can show."""
         for _ in range(_TRIES):
-            name, aim = _choice(rng, self.families), draw_nats(rng, n)
+            name, aim = pick(rng, self.families), draw_nats(rng, n)
             if name == Product.name:  # of this prior's families, so that those kept out stay unseen
                 tied = {name: weight for name, weight in self.families.items() if name in TIED_FAMILIES}
                 weights = tied if tied and rng.uniform() < _TIED_PRODUCTS else self.families
@@ -167,70 +161,18 @@ class Prior:
         """Draw a normal or Student law whose sides are bent, at least one of them where it has two columns or more."""
         first = int(rng.integers(2))
         bends = [
-            _draw_bend(rng, d) if side == first or rng.uniform() < 0.4 else None
+            draw_bend(rng, d) if side == first or rng.uniform() < 0.4 else None
             for side, d in enumerate((shape.d_x, shape.d_y))
         ]
         widths = [1 if bend == "swiss_roll" else d for bend, d in zip(bends, (shape.d_x, shape.d_y), strict=True)]
-        family = FAMILIES.get(_choice(rng, families)).draw(rng, widths[0], widths[1], draw_nats(rng, shape.n))
-        sides = (_bending(rng, family.tails, bend, d) for bend, d in zip(bends, widths, strict=True))
+        family = FAMILIES.get(pick(rng, families)).draw(rng, widths[0], widths[1], draw_nats(rng, shape.n))
+        sides = (bending(rng, family.tails, bend, d) for bend, d in zip(bends, widths, strict=True))
         return Spec.of(family, *sides)
 
     def _draw_mist(self, rng: np.random.Generator, shape: Shape) -> Spec:
         name, curve = self.mist_laws[int(rng.integers(len(self.mist_laws)))]
         family = FAMILIES.get(name).draw(rng, shape.d_x, shape.d_y)
         return Spec.of(family, *(mist_map(curve, side, d) for side, d in (("x", shape.d_x), ("y", shape.d_y))))
-
-    def _draw_maps(
-        self, rng: np.random.Generator, family: Family, widths: tuple[int, int, int], flow: bool, mixing: bool
-    ) -> tuple[Transform, ...]:
-        """Draw the maps of one side; redundant and noise columns come last or, in a third of cases, first.
-
-        Args:
-            rng: Source of randomness.
-            family: The law.
-            widths: Columns of the law, with the redundant ones, in all.
-            flow: A flow is among the maps.
-            mixing: Maps that mix columns are allowed.
-        """
-        count = _index(rng, MAP_COUNTS)
-        d, inner, d_out = widths
-        added: list[Transform] = [RedundantColumns.of(rng, d, inner - d)] if inner > d else []
-        if d_out > inner:
-            added.append(NoiseColumns.of(rng, inner, d_out - inner, family.tied))
-        early = bool(added) and rng.uniform() < 1 / 3
-        steps = list(added) if early else []
-        width, tails = (d_out if early else d), _tails_after(family.tails, steps)
-        kinds = [_choice(rng, self.maps) for _ in range(count)] if self.maps else []
-        for name in dict.fromkeys([*kinds, *(["flow"] if flow else [])]):
-            kind = TRANSFORMS.get(name)
-            if name in _MIXING and not mixing:
-                continue
-            if tails not in kind.accepts:
-                if name != "flow":
-                    continue
-                steps.append(TRANSFORMS.get("asinh").draw(rng, width))
-                tails = steps[-1].after(tails)
-            steps.append(kind.draw(rng, width))
-            tails = kind.after(tails)
-        return tuple(steps) if early else (*steps, *added)
-
-
-def _draw_bend(rng: np.random.Generator, d: int) -> str | None:
-    """Draw a map that bends a side of d columns in the end: none does for one, and a swiss roll has two."""
-    bends = ("spiral", "swirl", "swiss_roll") if d == 2 else ("spiral", "swirl")
-    return bends[int(rng.integers(len(bends)))] if d > 1 else None
-
-
-def _bending(rng: np.random.Generator, tails: Tails, bend: str | None, d: int) -> tuple[Transform, ...]:
-    """Return maps of a side of d columns that tame its tails where that is needed, or sometimes, and then bend it."""
-    steps: list[Transform] = []
-    if tails == "heavy" and (bend == "spiral" or rng.uniform() < 0.5):
-        steps.append(TRANSFORMS.get("asinh").draw(rng, d))
-    elif tails == "unit" and (bend == "swiss_roll" or rng.uniform() < 0.3):
-        steps.append(TRANSFORMS.get("normal_cdf").draw(rng, d))
-    if bend == "swiss_roll" and tails != "unit":
-        steps = [TRANSFORMS.get("asinh").draw(rng, d), TRANSFORMS.get("squash").draw(rng, d)]
-    return tuple(steps) if bend is None else (*steps, TRANSFORMS.get(bend).draw(rng, d))
 
 
 def draw_nats(rng: np.random.Generator, n: int) -> float:
@@ -239,27 +181,8 @@ def draw_nats(rng: np.random.Generator, n: int) -> float:
     It is capped at 1 + log n, for a sample of n rows tells larger values apart hardly (guess: the kNN and the Gaussian
     estimate of n rows agree within a third of a nat up to about there).
     """
-    low, high, _ = STRATA[_index(rng, (share for *_, share in STRATA))]
+    low, high, _ = STRATA[pick_index(rng, (share for *_, share in STRATA))]
     return min(log_uniform(rng, low, high), (1.0 + np.log(n)) * rng.uniform(0.7, 1.0))
-
-
-def mist_map(curve: str, side: str, d: int) -> tuple[Transform, ...]:
-    """Return MIST's map of one side of d columns by its name there: base, asinh, half_cube or wiggly.
-
-    Raises:
-        DataGenError: The name is unknown.
-    """
-    if curve not in _MIST_MAPS:
-        raise DataGenError(f"unknown map {curve!r} of MIST; known: {', '.join(_MIST_MAPS)}")
-    if curve == "base":
-        return ()
-    return (TRANSFORMS.get(f"wiggly_{side}" if curve == "wiggly" else curve).from_params({"d_in": d}),)
-
-
-def _tails_after(tails: Tails, steps: Sequence[Transform]) -> Tails:
-    for step in steps:
-        tails = step.after(tails)
-    return tails
 
 
 def _widths(rng: np.random.Generator, d: int, redundant: bool, noisy: bool) -> tuple[int, int, int]:
@@ -271,19 +194,6 @@ def _widths(rng: np.random.Generator, d: int, redundant: bool, noisy: bool) -> t
 def _core(rng: np.random.Generator, d: int, noisy: bool) -> int:
     """Draw how many of a side's d columns belong to the law; the others are noise."""
     return int(rng.integers(1, d + 1)) if noisy else d
-
-
-def _index(rng: np.random.Generator, weights: Iterable[float]) -> int:
-    totals = list(accumulate(weights))
-    return min(bisect_right(totals, rng.uniform(0.0, totals[-1])), len(totals) - 1)
-
-
-def _choice(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
-    return list(weights)[_index(rng, weights.values())]
-
-
-def _log_uniform_int(rng: np.random.Generator, low: int, high: int) -> int:
-    return min(int(log_uniform(rng, low, high + 1)), high)
 
 
 @dataclass(frozen=True)

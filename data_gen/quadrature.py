@@ -63,7 +63,9 @@ def _spread(position: np.ndarray, weights: np.ndarray, size: int) -> np.ndarray:
     return mass + np.bincount(cell + 1, weights * (0.5 * (0.5 + part) ** 2), size)
 
 
-def latent_nats(weights: np.ndarray, x: tuple[np.ndarray, ...], y: tuple[np.ndarray, ...], step: float = FINE) -> float:
+def latent_nats(
+    weights: np.ndarray, x: tuple[np.ndarray, np.ndarray], y: tuple[np.ndarray, np.ndarray], step: float = FINE
+) -> float:
     """Return the MI of two numbers that are normal and independent given a latent point.
 
     Args:
@@ -72,7 +74,9 @@ def latent_nats(weights: np.ndarray, x: tuple[np.ndarray, ...], y: tuple[np.ndar
         y: The same of y.
         step: Steps of the grids in least standard deviations; FINE, or COARSE for a search.
     """
-    p_x, p_y = (_on_grid(*side, step) for side in (x, y))  # (k, g_x), (k, g_y): cell masses given the point
+    p_x, p_y = (
+        _on_grid(means, scales, step) for means, scales in (x, y)
+    )  # (k, g_x), (k, g_y): cell masses given the point
     joint = (weights[:, None] * p_x).T @ p_y  # (g_x, g_y)
     entropy_x, entropy_y, entropy = (_entropy(mass) for mass in (weights @ p_x, weights @ p_y, joint.ravel()))
     return entropy_x + entropy_y - entropy

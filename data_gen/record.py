@@ -33,7 +33,7 @@ class Record:
 
     def params(self) -> dict[str, Any]:
         """Return the fields as a dict that JSON can hold."""
-        return {name: getattr(self, name) for name in _names(type(self))}
+        return {name: getattr(self, name) for name in _names(type(self))}  # type: ignore[arg-type]  # a class is hashable
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> Self:

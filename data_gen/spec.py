@@ -41,7 +41,7 @@ class Spec:
     ) -> Self:
         """Describe objects that were built already."""
         sides = [tuple((step.name, step.params()) for step in steps) for steps in (x_transforms, y_transforms)]
-        return cls(family.name, family.params(), *sides, Joint(family, x_transforms, y_transforms))
+        return cls(family.name, family.params(), sides[0], sides[1], Joint(family, x_transforms, y_transforms))
 
     def to_json(self) -> str:
         """Write the spec as canonical JSON: equal specs give equal texts."""
@@ -64,7 +64,7 @@ class Spec:
         try:
             value = json.loads(text)
             sides = [tuple((name, params) for name, params in value[key]) for key in ("x_transforms", "y_transforms")]
-            return cls(value["family"], value["params"], *sides)
+            return cls(value["family"], value["params"], sides[0], sides[1])
         except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
             raise DataGenError(f"not the JSON of a spec ({error!r}): {text[:80]!r}; write one with to_json") from error
 

@@ -25,22 +25,29 @@ from typing import Any
 
 import numpy as np
 import zarr
-import zarr.abc.store
-from zarr.codecs import BloscCodec, Crc32cCodec
-from zarr.core.sync import sync
 from zarr.errors import ZarrUserWarning
-from zarr.storage import FsspecStore, LocalStore
 
 from data_gen.errors import DataGenError, IncompleteStore
+from data_gen.layout import (
+    DAMAGE,
+    begin,
+    damaged_documents,
+    erase,
+    lay_out,
+    new_catalog,
+    open_root,
+    stale_copies,
+    storage_of,
+    sweep,
+    write,
+)
 from data_gen.manifest import Manifest
 from data_gen.shard import Catalog, Table, defect, pack, unpack, values_of
 
 _SMALL = ("index", "stderr", "family")
 _ARRAYS = ("values", *_SMALL, "mi")  # in the order of writing
-_DAMAGE = (ValueError, RuntimeError)  # what zarr raises for a wrong checksum or length, or a block it cannot decode
 # Several chunks of a shard at once, and no search for empty ones (there are none): three quarters of the time.
 _FAST = {"codec_pipeline.batch_size": 16, "array.write_empty_chunks": True}
-_BEGUN = {"begun": True}  # attributes of a root until it has its manifest
 
 
 class Store:
@@ -61,7 +68,7 @@ class Store:
         Raises:
             DataGenError: The manifest there is damaged or of another layout.
         """
-        return _root(uri, consolidated=False) is not None
+        return open_root(uri, consolidated=False) is not None
 
     @classmethod
     def create(cls, uri: str, manifest: Manifest) -> Store:
@@ -72,11 +79,8 @@ class Store:
         """
         if cls.exists(uri):
             raise DataGenError(f"there is a store at {uri} already; give another place or remove it")
-        root = _begin(uri)
-        for split in manifest.tables:
-            group = root.require_group(split)
-            for name, options in manifest.arrays(split).items():
-                group.create_array(name, overwrite=True, compressors=_compressors(), **options)
+        root = begin(uri)
+        lay_out(root, manifest)
         root.attrs.put({"manifest": manifest.to_json(), "complete": False})  # last: without it the store is made anew
         return cls(uri, root, manifest)
 
@@ -88,7 +92,7 @@ class Store:
             DataGenError: There is no store, or its manifest is damaged or of another layout.
             IncompleteStore: The store is not finished and ``require_complete`` is set.
         """
-        root = _root(uri, consolidated=require_complete)
+        root = open_root(uri, consolidated=require_complete)
         if root is None:
             raise DataGenError(f"there is no store at {uri}; `mist generate --out {uri}` makes one")
         store = cls(uri, root, _manifest(root))
@@ -129,7 +133,7 @@ class Store:
         """
         try:
             rows = np.asarray(self._array(split, "catalog")[:])
-        except (KeyError, *_DAMAGE) as error:
+        except DAMAGE as error:
             raise IncompleteStore(f"the catalog of {split} in {self.uri} is damaged. {_advice(self.uri)}") from error
         if rows.shape != (self.n_tables(split), 5) or not np.isfinite(rows).all():
             raise IncompleteStore(f"the catalog of {split} in {self.uri} has holes. {_advice(self.uri)}")
@@ -145,7 +149,7 @@ class Store:
         wanted = self.n_tables(split, index)
         try:
             mi_nats = np.asarray(self._array(split, "mi")[index])
-        except _DAMAGE:
+        except DAMAGE:
             return False
         return bool(np.array_equal(np.isfinite(mi_nats), np.arange(self.manifest.shard_tables) < wanted))
 
@@ -164,7 +168,7 @@ class Store:
         if (what := defect(rows, number, len(self.manifest.families))) is not None:
             raise DataGenError(f"shard {split} {index} cannot be stored: {what}")
         for name in reversed(_ARRAYS):  # mi first: from here on the shard counts as missing
-            _erase(self._array(split, name), index)
+            erase(self._array(split, name), index)
         with zarr.config.set(_FAST):
             for name in _ARRAYS:
                 self._array(split, name)[index, : len(rows[name])] = rows[name]
@@ -181,7 +185,7 @@ class Store:
             rows = {name: np.asarray(self._array(split, name)[index]) for name in (*_SMALL, "mi")}
             size = values_of(rows["index"])
             rows["values"] = np.asarray(self._array(split, "values")[index, :size])
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise self._broken(split, index, f"damaged ({error})") from error
         number = self.n_tables(split, index)
         if (what := defect(rows, number, len(self.manifest.families))) is not None:
@@ -195,7 +199,7 @@ class Store:
             config: The configuration that makes the larger store.
             tables: Number of tables of every split, none smaller than before.
         """
-        self._root = zarr.open_group(_storage(self.uri), mode="r+", use_consolidated=False)
+        self._root = zarr.open_group(storage_of(self.uri), mode="r+", use_consolidated=False)
         self._root.attrs["complete"] = False
         for split, number in tables.items():
             for name in _ARRAYS:
@@ -203,6 +207,21 @@ class Store:
                 array.resize((-(-number // self.manifest.shard_tables), *array.shape[1:]))
         self.manifest = replace(self.manifest, config=dict(config), tables=dict(tables))
         self._root.attrs["manifest"] = self.manifest.to_json()
+
+    def metadata_problems(self) -> list[str]:
+        """What is wrong with the documents that hold shapes, types and codecs, in words."""
+        storage, finished = storage_of(self.uri), self.complete
+        damaged = damaged_documents(storage, self.manifest, finished)
+        stale = [key for key in (stale_copies(storage, self.manifest) if finished else ()) if key not in damaged]
+        problems = [f"the metadata {key} of {self.uri} are missing, damaged or not the manifest's" for key in damaged]
+        return problems + [f"the copy of the metadata {key} in the root of {self.uri} is another" for key in stale]
+
+    def mend_metadata(self) -> None:
+        """Write damaged documents again; `finish` must follow, which renews their copies in the root."""
+        storage = storage_of(self.uri)
+        for key, content in damaged_documents(storage, self.manifest, self.complete).items():
+            write(storage, key, content)
+        self._root = zarr.open_group(storage, mode="r+", use_consolidated=False)
 
     def finish(self) -> None:
         """Write the catalogs, consolidate the metadata and declare the store complete.
@@ -212,23 +231,23 @@ class Store:
         """
         if missing := self.missing():
             raise IncompleteStore(f"{len(missing)} shards of {self.uri} are missing. {_advice(self.uri)}")
-        storage = _storage(self.uri)
+        storage = storage_of(self.uri)
         root = zarr.open_group(storage, mode="r+", use_consolidated=False)
         for split in self.splits:
             rows = self._catalog_rows(split)
-            catalog = root.require_group(split).create_array(
-                "catalog", overwrite=True, shape=rows.shape, chunks=rows.shape, dtype=rows.dtype,
-                fill_value=np.nan, compressors=_compressors(),
-            )  # fmt: skip
-            catalog[:] = rows
-        _sweep(storage)
+            new_catalog(root, split, len(rows))[:] = rows
+        sweep(storage)
         with warnings.catch_warnings():  # zarr warns that other readers may not know this; ours is the only one
             warnings.simplefilter("ignore", ZarrUserWarning)
             self._root = zarr.consolidate_metadata(storage)
         self._root.attrs["complete"] = True
 
     def _array(self, split: str, name: str) -> zarr.Array:
-        array = self._root[f"{split}/{name}"]
+        try:
+            array = self._root[f"{split}/{name}"]
+        except (KeyError, TypeError, *DAMAGE) as error:
+            what = f"the metadata of {split}/{name} in {self.uri} are missing or damaged"
+            raise IncompleteStore(f"{what}. {_advice(self.uri)}") from error
         assert isinstance(array, zarr.Array)
         return array
 
@@ -240,7 +259,7 @@ class Store:
         """
         try:
             index, mi_nats, family = (np.asarray(self._array(split, name)[:]) for name in ("index", "mi", "family"))
-        except _DAMAGE as error:
+        except DAMAGE as error:
             what = f"a shard of {split} in {self.uri} is damaged ({error})"
             raise IncompleteStore(f"{what}. {_advice(self.uri)}") from error
         rows = np.column_stack([index.reshape(-1, 4)[:, :3], mi_nats.ravel(), family.ravel()])[: self.n_tables(split)]
@@ -256,72 +275,5 @@ def _advice(uri: str) -> str:
     return f"Run `mist validate {uri} --repair` to make it whole."
 
 
-def _compressors() -> list[BloscCodec | Crc32cCodec]:
-    # Tables are nearly noise: lz4 leaves 89.3 % of them where zstd leaves 88.6 %, in a third of the time (measured).
-    return [BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"), Crc32cCodec()]
-
-
-def _storage(uri: str) -> zarr.abc.store.Store:
-    """The key-value store behind a local path or an fsspec URI."""
-    if "://" not in uri or uri.startswith("file://"):
-        return LocalStore(uri.removeprefix("file://"))
-    return FsspecStore.from_url(uri)
-
-
-def _root(uri: str, consolidated: bool) -> zarr.Group | None:
-    """The root group of a store, or None where there is none or its making was interrupted.
-
-    Raises:
-        DataGenError: The metadata are damaged.
-    """
-    storage = _storage(uri)
-    if isinstance(storage, LocalStore) and not storage.root.is_dir():
-        return None  # zarr would make the folder
-    try:
-        root = zarr.open_group(storage, mode="r+", use_consolidated=None if consolidated else False)
-        return root if "manifest" in root.attrs else None
-    except FileNotFoundError:
-        return None
-    except (KeyError, TypeError, *_DAMAGE) as error:
-        raise DataGenError(f"the metadata of {uri} are damaged ({error}); remove it and generate it again") from error
-
-
 def _manifest(root: zarr.Group) -> Manifest:
     return Manifest.from_json(root.attrs.asdict()["manifest"])  # type: ignore[arg-type]
-
-
-def _begin(uri: str) -> zarr.Group:
-    """A root group without a manifest, new or left by a creation that was interrupted.
-
-    Raises:
-        DataGenError: Something lies there that we did not make.
-    """
-    storage = _storage(uri)
-    found = [key for key in _keys(storage) if not key.endswith(".partial")]
-    if not found:
-        return zarr.create_group(storage, attributes=dict(_BEGUN))  # a copy: zarr keeps and changes it
-    if "zarr.json" in found:
-        root = zarr.open_group(storage, mode="r+", use_consolidated=False)
-        if root.attrs.asdict() == _BEGUN:
-            return root
-    raise DataGenError(f"{uri} holds something that is no store of ours ({found[0]}); give an empty or a new place")
-
-
-def _keys(storage: zarr.abc.store.Store) -> list[str]:
-    async def collect() -> list[str]:
-        return [key async for key in storage.list()]
-
-    return sorted(sync(collect()))
-
-
-def _erase(array: zarr.Array, index: int) -> None:
-    """Delete a shard's file: zarr reads a file before it writes over it, and stumbles when the file is damaged."""
-    key = array.metadata.encode_chunk_key((index,) + (0,) * (array.ndim - 1))
-    sync((array.store_path / key).delete())
-
-
-def _sweep(storage: zarr.abc.store.Store) -> None:
-    """Delete what killed writers left behind, so that an interrupted and a smooth run end in the same files."""
-    for key in _keys(storage):
-        if key.endswith(".partial"):
-            sync(storage.delete(key))

@@ -71,6 +71,47 @@ def rank_correlation(estimates: ArrayLike, mi_nats: ArrayLike) -> Mean:
     return Mean(r, (1 - r**2) * math.sqrt((1 + r**2 / 2) / (count - 3)), count)
 
 
+def skill(estimates: ArrayLike, mi_nats: ArrayLike) -> Mean:
+    """How much of the best constant's mean absolute error is saved: 1 is perfect, 0 no better than that constant.
+
+    The constant is the median of the truths, which an estimator does not know. The standard error is that of a ratio of
+    two means over the same tables (delta method); `nan` where all truths are equal.
+    """
+    errors, truths = np.abs(_errors(estimates, mi_nats)), np.asarray(mi_nats, np.float64)
+    constant = np.abs(truths - np.median(truths)) if errors.size else errors
+    if errors.size < 2 or constant.mean() == 0:
+        return Mean(math.nan, math.nan, errors.size)
+    ratio = errors.mean() / constant.mean()
+    spread = np.sqrt(np.sum((errors - ratio * constant) ** 2) / (errors.size - 1))
+    return Mean(float(1 - ratio), float(spread / math.sqrt(errors.size) / constant.mean()), errors.size)
+
+
+def auroc(dependent: ArrayLike, independent: ArrayLike) -> Mean:
+    """Probability that a dependent table gets the higher estimate than an independent one, a tie counting half.
+
+    The standard error is Hanley and McNeil's, taken at an area shrunk by half a hit and half a miss, so that a perfect
+    separation of few tables does not look certain.
+
+    Args:
+        dependent: Estimates of tables whose MI is above 0, (D,).
+        independent: Estimates of tables whose MI is 0, (I,).
+
+    Reference: Hanley and McNeil (1982), Radiology 143.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    scores = np.concatenate([np.asarray(dependent, np.float64), np.asarray(independent, np.float64)])
+    ones, zeros = np.size(dependent), np.size(independent)
+    if not (ones and zeros):
+        return Mean(math.nan, math.nan, ones + zeros)
+    area = float(roc_auc_score(np.repeat([1, 0], [ones, zeros]), scores))
+    fewer = min(ones, zeros)
+    shrunk = (area * fewer + 0.5) / (fewer + 1)
+    above, below = shrunk / (2 - shrunk), 2 * shrunk**2 / (1 + shrunk)  # two dependent, two independent ones agree
+    variance = shrunk * (1 - shrunk) + (ones - 1) * (above - shrunk**2) + (zeros - 1) * (below - shrunk**2)
+    return Mean(area, math.sqrt(variance / (ones * zeros)), ones + zeros)
+
+
 def pinball(quantiles: ArrayLike, taus: ArrayLike, mi_nats: ArrayLike) -> Mean:
     """Mean pinball loss over tables and levels, least when each quantile is the true one.
 

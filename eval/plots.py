@@ -1,4 +1,4 @@
-"""The plots of a report, from the content of its JSON file alone, as SVG images inside data URIs."""
+"""The plots of a suite's section of a report, from its JSON file alone, as SVG images inside data URIs."""
 
 import base64
 import io
@@ -11,10 +11,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-Report = Mapping[str, Any]
+Suite = Mapping[str, Any]
 
 # Told apart by most colour-blind readers (Okabe and Ito); ours has the first, whatever its place in the list.
-_OURS = "#0072B2"
+OURS = "#0072B2"
 _OTHERS = ("#D55E00", "#009E73", "#CC79A7", "#7A6A00", "#56B4E9", "#555555", "#E69F00")
 _INK, _FAINT = "#333333", "#D9D9D9"
 _STYLE: Any = {
@@ -49,33 +49,44 @@ class Plot:
     uri: str
 
 
-def plots(report: Report) -> dict[str, list[Plot]]:
-    """Draw all plots of a report that its figures have something for, by the heading under which they go."""
+def plots(name: str, suite: Suite, timings: Mapping[str, Any]) -> dict[str, list[Plot]]:
+    """Draw all plots of one suite that its figures have something for, by the heading under which they go.
+
+    Args:
+        name: Of the suite, for the captions.
+        suite: A suite's section of report.json.
+        timings: The timings of this suite there.
+    """
     sections: dict[str, list[Plot]] = {}
+    own = [name for name, section in suite["estimators"].items() if "variant_of" not in section]
     with mpl.rc_context(_STYLE):
-        sections["Truth against estimate"] = [_truth_against_estimate(report, name) for name in report["estimators"]]
-        intervals = [name for name, section in report["estimators"].items() if "pit" in section]
+        sections["Truth against estimate"] = [_truth_against_estimate(suite, name) for name in own]
+        intervals = [name for name, section in suite["estimators"].items() if "pit" in section]
         if intervals:
-            histograms = [_pit(report, name) for name in intervals]
-            sections["Honesty of the intervals"] = [_coverage(report, intervals), *histograms]
-        sections["Where the error comes from"] = [_errors_by(report, by, axis) for by, axis in _GROUPS.items()]
+            histograms = [_pit(suite, name) for name in intervals]
+            by_mi = [_coverage_by_mi(suite, intervals)] if len(suite["estimators"][intervals[0]]["by_mi"]) > 1 else []
+            sections["Honesty of the intervals"] = [_coverage(suite, intervals), *by_mi, *histograms]
+        by_group = [_errors_by(suite, own, by, axis) for by, axis in _GROUPS.items()]
+        sections["Where the error comes from"] = [*by_group, _error_by_cost(suite, own, timings)]
     return sections
 
 
-def _truth_against_estimate(report: Report, name: str) -> Plot:
-    truth, estimate = np.array(report["estimators"][name]["points"]).reshape(-1, 2).T
+def _truth_against_estimate(suite: Suite, name: str) -> Plot:
+    answered = [value is not None for value in suite["estimators"][name]["estimate"]]
+    truth = np.array(suite["tables"]["mi_nats"])[answered]
+    estimate = np.array([value for value in suite["estimators"][name]["estimate"] if value is not None])
     figure, axes = _canvas(3.4, 3.2)
-    failed = report["estimators"][name]["overall"]["failed"]
+    failed = suite["estimators"][name]["overall"]["failed"]
     axes.set_title(name + (f", less {failed} failures" if failed else ""))
-    if report["suite"]["mi_nats"][1] == 0:
-        axes.hist(estimate, bins=30, color=_colour(report, name))
+    if suite["about"]["mi_nats"][1] == 0:
+        axes.hist(estimate, bins=30, color=_colour(suite, name))
         axes.set(xlabel="estimate (nats); the truth is 0", ylabel="tables")
         return _plot(figure, f"Histogram of the estimates of {name}; the truth is 0.")
-    end = 1.1 * max(report["suite"]["mi_nats"][1], 0.1)
+    end = 1.1 * max(suite["about"]["mi_nats"][1], 0.1)
     axes.plot([0, end], [0, end], color=_INK, linewidth=0.8)
     inside = np.minimum(estimate, end)  # what lies above is drawn on the edge
     axes.scatter(
-        truth, inside, s=9, color=_colour(report, name), alpha=0.5, linewidths=0, rasterized=True, clip_on=False
+        truth, inside, s=9, color=_colour(suite, name), alpha=0.5, linewidths=0, rasterized=True, clip_on=False
     )
     ticks = _ticks(end)
     axes.set_xscale("function", functions=(_root, np.square))
@@ -86,27 +97,48 @@ def _truth_against_estimate(report: Report, name: str) -> Plot:
     return _plot(figure, f"Estimates of {name} against the true MI, square-root axes.")
 
 
-def _coverage(report: Report, names: Sequence[str]) -> Plot:
+def _coverage(suite: Suite, names: Sequence[str]) -> Plot:
     figure, axes = _canvas(3.4, 3.2)
     axes.plot([40, 100], [40, 100], color=_INK, linewidth=0.8)
     for name in names:
-        by_level = report["estimators"][name]["overall"]["coverage"]
+        by_level = suite["estimators"][name]["overall"]["coverage"]
         nominal = [100 * float(level) for level in by_level]
-        observed = [100 * mean["value"] for mean in by_level.values()]
-        errors = [100 * mean["stderr"] for mean in by_level.values()]
-        axes.errorbar(nominal, observed, errors, fmt="o-", color=_colour(report, name), label=name, markersize=4)
-    axes.set(xlabel="nominal level (%)", ylabel="intervals that hold the true MI (%)", xlim=(45, 100), ylim=(None, 100))
-    axes.set_title("Coverage by level")
-    axes.legend(loc="upper left")
+        observed, errors = 100 * np.array(list(by_level.values())).reshape(-1, 2).T
+        axes.errorbar(nominal, observed, errors, label=name, **_line(suite, name))
+    axes.set(xlabel="nominal level (%)", ylabel="intervals that hold the true MI (%)", xlim=(45, 100), ylim=(None, 101))
+    axes.set_title("Calibration: coverage by level")
+    axes.legend(loc="best", fontsize=8)
     return _plot(figure, "Coverage of the true MI by nominal level; below the line is too narrow.")
 
 
-def _pit(report: Report, name: str) -> Plot:
-    counts = np.array(report["estimators"][name]["pit"])
+def _coverage_by_mi(suite: Suite, names: Sequence[str]) -> Plot:
+    figure, axes = _canvas(3.4, 3.2)
+    labels = list(suite["estimators"][names[0]]["by_mi"])
+    level = _middle(suite["estimators"][names[0]]["overall"]["coverage"])
+    axes.axhline(100 * float(level), color=_INK, linewidth=0.8)
+    for name in names:
+        groups = suite["estimators"][name]["by_mi"]
+        shares = [groups[label].get("coverage", {}).get(level, (np.nan, np.nan)) for label in labels]
+        observed, errors = 100 * np.array(shares, np.float64).T
+        axes.errorbar(np.arange(len(labels)), observed, errors, label=name, **_line(suite, name))
+    axes.set_xticks(range(len(labels)), labels, rotation=30)
+    axes.set(xlabel="true MI (nats)", ylabel="intervals that hold the true MI (%)", ylim=(None, 101))
+    axes.set_title(f"Coverage of {100 * float(level):g} % by true MI")
+    axes.legend(loc="best", fontsize=8)
+    return _plot(figure, f"Coverage of the {100 * float(level):g} % intervals by true MI; the line is what they say.")
+
+
+def _middle(by_level: Mapping[str, Any]) -> str:
+    """The level that is shown where there is room for one: .9, or the highest known."""
+    return "0.9" if "0.9" in by_level else list(by_level)[-1]
+
+
+def _pit(suite: Suite, name: str) -> Plot:
+    counts = np.array(suite["estimators"][name]["pit"])
     figure, axes = _canvas(3.4, 3.2)
     expected = counts.sum() / counts.size
     edges = np.linspace(0, 1, counts.size + 1)
-    axes.bar(edges[:-1], counts, width=1 / counts.size, align="edge", color=_colour(report, name), edgecolor="white")
+    axes.bar(edges[:-1], counts, width=1 / counts.size, align="edge", color=_colour(suite, name), edgecolor="white")
     spread = 2 * np.sqrt(expected * (1 - 1 / counts.size))
     axes.axhspan(expected - spread, expected + spread, color=_FAINT, alpha=0.6, zorder=3, linewidth=0)
     axes.set(xlabel="predictive probability of less than the truth", ylabel="tables", xlim=(0, 1))
@@ -117,21 +149,33 @@ def _pit(report: Report, name: str) -> Plot:
     return _plot(figure, caption)
 
 
-def _errors_by(report: Report, by: str, axis: str) -> Plot:
-    sections = report["estimators"]
-    labels = list(next(iter(sections.values()))[by])
+def _errors_by(suite: Suite, names: Sequence[str], by: str, axis: str) -> Plot:
+    labels = list(suite["estimators"][names[0]][by])
     figure, axes = _canvas(3.4, 3.2)
-    for place, (name, section) in enumerate(sections.items()):
-        values = [section[by][label]["mae"]["value"] for label in labels]
-        errors = [section[by][label]["mae"]["stderr"] or 0 for label in labels]
-        shift = 0.06 * (place - (len(sections) - 1) / 2)
-        positions = np.arange(len(labels)) + shift
-        axes.errorbar(positions, values, errors, fmt="o-", color=_colour(report, name), label=name, markersize=4)
-    axes.set_xticks(range(len(labels)), labels, rotation=30 if max(map(len, labels)) > 5 else 0)
+    for place, name in enumerate(names):
+        groups = suite["estimators"][name][by]
+        means = [groups[label]["mae"] for label in labels]
+        values, errors = [mean[0] for mean in means], [mean[1] or 0 for mean in means]
+        shift = 0.06 * (place - (len(names) - 1) / 2)
+        axes.errorbar(np.arange(len(labels)) + shift, values, errors, label=name, **_line(suite, name))
+    axes.set_xticks(range(len(labels)), labels, rotation=30 if max(map(len, labels), default=0) > 5 else 0)
     axes.set(xlabel=axis, ylabel="mean absolute error (nats)", ylim=(0, None))
     axes.legend(fontsize=8)
     axes.set_title(f"Error by {axis}")
     return _plot(figure, f"Mean absolute error by {axis}, with standard errors.")
+
+
+def _error_by_cost(suite: Suite, names: Sequence[str], timings: Mapping[str, Any]) -> Plot:
+    figure, axes = _canvas(3.4, 3.2)
+    for name in names:
+        seconds, (value, error) = timings[name]["mean_seconds"], suite["estimators"][name]["overall"]["mae"]
+        axes.errorbar([max(seconds, 1e-6)], [value], [error or 0], **_line(suite, name))
+        axes.annotate(name, (max(seconds, 1e-6), value), xytext=(5, 4), textcoords="offset points", fontsize=8)
+    axes.set_xscale("log")
+    axes.margins(x=0.25)
+    axes.set(xlabel="processor seconds per table, mean", ylabel="mean absolute error (nats)", ylim=(0, None))
+    axes.set_title("Error by cost")
+    return _plot(figure, "Mean absolute error against the mean time per table.")
 
 
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
@@ -145,10 +189,19 @@ def _plot(figure: Figure, caption: str) -> Plot:
     return Plot(caption, "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode())
 
 
-def _colour(report: Report, name: str) -> str:
+def _line(suite: Suite, name: str) -> dict[str, Any]:
+    """How an estimator's points and lines look; a variant is dashed."""
+    fmt = "o--" if "variant_of" in suite["estimators"][name] else "o-"
+    return {"fmt": fmt, "color": _colour(suite, name), "markersize": 4}
+
+
+def _colour(suite: Suite, name: str) -> str:
+    name = suite["estimators"][name].get("variant_of", name)
     if name == "ours":
-        return _OURS
-    others = [other for other in report["estimators"] if other != "ours"]
+        return OURS
+    others = [
+        other for other, section in suite["estimators"].items() if other != "ours" and "variant_of" not in section
+    ]
     return _OTHERS[others.index(name) % len(_OTHERS)]
 
 

@@ -1,46 +1,101 @@
-"""The results table of the README, from the JSON of finished reports: `python -m eval.table eval/reports`."""
+"""The results of the README, from the JSON of finished reports: `python -m eval.table eval/reports`.
+
+First every suite with every estimator; then where ours loses, so that nobody has to look for it.
+"""
 
 import json
 import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-HEADINGS = ("suite", "estimator", "MAE (nats)", "MSE", "bias", "90 % interval covers", "width", "failed", "ms")
+from eval.errors import EvalError
+from eval.losses import LEVEL, LOSSES, NARROW, OURS, SURE, Row, losses, narrow
+
+HEADINGS = (
+    "suite (tables)",
+    "estimator",
+    "MAE (nats)",
+    "MSE",
+    "bias",
+    "90 % interval covers",
+    "width",
+    "worst family (MAE)",
+    "failed",
+    "ms",
+    "MB",
+)
+_SHOWN = 12  # rows of what is lost
+
+Suites = Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]]
 
 
 def markdown(folder: Path) -> str:
-    """One row per suite and estimator, sorted by suite, ours first; every mean with its standard error.
+    """All tables, every mean with its standard error.
 
     Args:
-        folder: Holds a folder with report.json per suite, as `mist evaluate` writes them.
+        folder: Holds folders with report.json, as `mist evaluate` writes them.
     """
-    lines = [f"| {' | '.join(HEADINGS)} |", "|---" * len(HEADINGS) + "|"]
-    for path in sorted(folder.glob("*/report.json")):
-        report = json.loads(path.read_text("utf-8"))
-        title = f"{report['suite']['name']} ({report['suite']['tables']})"
-        for name, found in report["estimators"].items():
-            seconds = report["timings"][name]["median_seconds"]
-            lines.append(f"| {' | '.join([title, name, *_cells(found['overall'], seconds)])} |")
+    suites = list(_suites(folder))
+    lines = [_row(HEADINGS), "|---" * len(HEADINGS) + "|"]
+    for name, suite, timings in suites:
+        title = f"{name} ({suite['about']['tables']})"
+        for estimator, section in suite["estimators"].items():
+            timing = timings[section.get("variant_of", estimator)]
+            lines.append(_row([title, estimator, *_cells(section, timing)]))
+    better = f"Where another estimator's error is the smaller one, by more than {SURE:g} standard errors:"
+    lines += _lost(better, LOSSES, [row for name, suite, _ in suites for row in losses(name, suite)])
+    level = f"{100 * float(LEVEL):g} %"
+    lacking = (
+        f"Where the {level} interval of `{OURS}` holds the truth less often, by more than {SURE:g} standard errors:"
+    )
+    lines += _lost(lacking, NARROW, [row for name, suite, _ in suites for row in narrow(name, suite)])
     return "\n".join(lines) + "\n"
 
 
-def _cells(overall: dict[str, Any], seconds: float) -> list[str]:
-    covered = overall.get("coverage", {}).get("0.9")
+def _suites(folder: Path) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
+    for path in sorted(folder.glob("*/report.json")):
+        report = json.loads(path.read_text("utf-8"))
+        if "suites" not in report:
+            raise EvalError(f"got {path}, which a former version wrote; run the `mist evaluate` that made it again")
+        yield from ((name, suite, report["timings"][name]) for name, suite in report["suites"].items())
+
+
+def _lost(title: str, headings: Sequence[str], rows: Sequence[Row]) -> list[str]:
+    if not rows:
+        return ["", f"{title} nowhere."]
+    worst = sorted(rows, key=lambda row: -row[0])[:_SHOWN]
+    more = [] if len(rows) <= _SHOWN else ["", f"These are the {_SHOWN} largest of {len(rows)} such groups."]
+    table = [_row(headings), "|---" * len(headings) + "|", *(_row(cells) for _, cells in worst)]
+    return ["", title, "", *table, *more]
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cells(section: Mapping[str, Any], timing: Mapping[str, float]) -> list[str]:
+    overall = section["overall"]
+    covered = overall.get("coverage", {}).get(LEVEL)
+    milliseconds, peak = 1000 * timing["median_seconds"], timing.get("median_peak_bytes")
+    family, worst = max(section["by_family"].items(), key=lambda item: item[1]["mae"][0])
     return [
         _mean(overall["mae"]),
         _mean(overall["mse"]),
         _mean(overall["bias"]),
-        _mean(covered) if covered else "–",
-        f"{overall['width']['value']:.2f}" if covered else "–",
+        _mean(covered),
+        f"{overall['width'][0]:.2f}" if covered else "–",
+        f"{family} {worst['mae'][0]:.2f}",
         str(overall["failed"]),
-        f"{1000 * seconds:.1f}" if seconds >= 1e-4 else "–",
+        f"{milliseconds:.1f}" if milliseconds >= 0.1 else "< 0.1",
+        "–" if peak is None else f"{peak / 1e6:.1f}" if peak >= 1e5 else "< 0.1",
     ]
 
 
-def _mean(mean: dict[str, float | None]) -> str:
-    if mean["value"] is None or mean["stderr"] is None:
+def _mean(mean: Sequence[float | None] | None) -> str:
+    if mean is None or mean[0] is None or mean[1] is None:
         return "–"
-    return f"{mean['value']:.3f} ± {mean['stderr']:.3f}"
+    return f"{mean[0]:.3f} ± {mean[1]:.3f}"
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Figures of a report as people read them, in the terminal and on the page alike."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 
-Mean = Mapping[str, float | None]  # value and stderr, as in report.json
+Mean = Sequence[float | None]  # value and standard error, as in report.json
 
 _NONE = "–"
 
@@ -18,9 +18,9 @@ def number(value: float | None) -> str:
 
 def mean(figure: Mean | None) -> str:
     """A mean with its standard error, as many digits as the error's two leading ones allow, at most four."""
-    if figure is None or figure["value"] is None:
+    if figure is None or figure[0] is None:
         return _NONE
-    value, stderr = figure["value"], figure["stderr"]
+    value, stderr = figure
     if not stderr:
         return number(value)
     digits = min(4, max(0, 1 - math.floor(math.log10(stderr))))
@@ -29,9 +29,9 @@ def mean(figure: Mean | None) -> str:
 
 def percent(figure: Mean | None) -> str:
     """A share with its standard error, in per cent."""
-    if figure is None or figure["value"] is None or figure["stderr"] is None:
+    if figure is None or figure[0] is None or figure[1] is None:
         return _NONE
-    return f"{100 * figure['value']:.1f} ± {100 * figure['stderr']:.1f} %"
+    return f"{100 * figure[0]:.1f} ± {100 * figure[1]:.1f} %"
 
 
 def seconds(value: float | None) -> str:
@@ -39,3 +39,10 @@ def seconds(value: float | None) -> str:
     if value is None:
         return _NONE
     return f"{value:.1f} s" if value >= 1 else f"{number(1000 * value)} ms"
+
+
+def megabytes(value: float | None) -> str:
+    """An amount of memory in MB; below .1 it drowns in the measurement's own noise."""
+    if value is None:
+        return _NONE
+    return "< 0.1 MB" if value < 1e5 else f"{number(value / 1e6)} MB"

@@ -18,6 +18,7 @@ SUMMARIES = {
     "train": "train a network on a meta-dataset",
     "calibrate": "fit a trained network's intervals to the truth",
     "evaluate": "measure error and coverage against baselines, as JSON and HTML",
+    "compare": "hold two reports on the same tables against each other, pair by pair",
 }
 
 
@@ -76,12 +77,13 @@ def _refuse(name: str, message: str) -> int:
     return 1
 
 
-def _parse(config: type[Config], name: str, flags: list[str]) -> Config:
-    """A stage's config from its flags; exits with 0 after --help and with 2 after wrong usage."""
+def _parse(config: type[Config], name: str, flags: list[str], more: str = "") -> Config:
+    """A stage's config from its flags; exits with 0 after --help, in which `more` stands, and with 2 on wrong usage."""
     import tyro
 
     settings = (tyro.conf.FlagCreatePairsOff,)
-    return tyro.cli(config, prog=f"mist {name}", description=f"{SUMMARIES[name]}.", args=flags, config=settings)
+    about = f"{SUMMARIES[name]}.{more}"
+    return tyro.cli(config, prog=f"mist {name}", description=about, args=flags, config=settings)
 
 
 def _demo(flags: list[str]) -> None:
@@ -128,9 +130,18 @@ def _calibrate(flags: list[str]) -> None:
 
 
 def _evaluate(flags: list[str]) -> None:
+    from eval.baselines import catalogue
     from eval.evaluate import EvaluateConfig, evaluate
 
-    evaluate(_parse(EvaluateConfig, "evaluate", flags))
+    listed = "".join(f"\n  {name:<16}{line}" for name, line in catalogue().items())
+    more = f"\n\nEstimators, each alone or with an interval around it (+ and its name, as in ksg+subsampling):{listed}"
+    evaluate(_parse(EvaluateConfig, "evaluate", flags, more))
+
+
+def _compare(flags: list[str]) -> None:
+    from eval.compare import CompareConfig, compare
+
+    compare(_parse(CompareConfig, "compare", flags))
 
 
 _OURS = ("mist", "data_gen", "training", "eval")
@@ -143,6 +154,7 @@ _COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "train": _train,
     "calibrate": _calibrate,
     "evaluate": _evaluate,
+    "compare": _compare,
 }
 
 

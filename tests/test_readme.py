@@ -20,6 +20,7 @@ STAGES = {
     "train": "training.loop.train",
     "calibrate": "training.calibrate.calibrate",
     "evaluate": "eval.evaluate.evaluate",
+    "compare": "eval.compare.compare",
     "estimate": "mist.commands.estimate",
     "matrix": "mist.commands.matrix",
 }

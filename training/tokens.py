@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -125,8 +125,11 @@ class TokenCache:
     def _is_there(self, index: int, mark: str) -> bool:
         if not self.path(index).exists():
             return False
-        with safe_open(self.path(index), "pt") as file:
-            return (file.metadata() or {}).get("fingerprint") == mark
+        try:
+            with safe_open(self.path(index), "pt") as file:
+                return (file.metadata() or {}).get("fingerprint") == mark
+        except SafetensorError:  # cut short on the disk: made anew
+            return False
 
 
 def token_folder(tokens: str | None, out: str, data: str) -> Path:

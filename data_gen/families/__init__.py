@@ -4,7 +4,9 @@ from data_gen.families import (  # noqa: F401  (imported for their registrations
     additive_noise,
     copula,
     discrete,
+    discrete_classes,
     discrete_cut,
+    discrete_label,
     gamma_exponential,
     gaussian,
     gaussian_dispersion,
@@ -18,4 +20,5 @@ from data_gen.families import (  # noqa: F401  (imported for their registrations
     product,
     shells,
     student,
+    zero_inflated,
 )

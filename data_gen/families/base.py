@@ -35,11 +35,13 @@ class Family(Record, ABC):
 
     Attributes:
         name: The registered name.
+        monte_carlo: The truth has a standard error, below .01 nats.
         tails: How far the columns reach: "unit" standard normal or narrower, "light" a few tens, "heavy" no bound.
     """
 
     name: ClassVar[str]
     tails: ClassVar[Tails] = "unit"
+    monte_carlo: ClassVar[bool] = False
     d_x: int
     d_y: int
 

@@ -37,12 +37,11 @@ class Components:
 
     def draw(self, rng: np.random.Generator, counts: np.ndarray, dtype: type = np.float64) -> np.ndarray:
         """Draw so many rows from each component (c,), one component after another, columns first, (k, n)."""
-        columns = rng.standard_normal((self.means.shape[1], counts.sum()), dtype=dtype)  # type: ignore[arg-type]
+        columns = rng.standard_normal((self.means.shape[1], counts.sum()), dtype=dtype)
         if np.isfinite(self.df):
             columns *= np.sqrt(self.df / rng.chisquare(self.df, size=columns.shape[1]))
-        factors, means = self.factors.astype(dtype), self.means.astype(dtype)[:, :, None]
-        for part, factor, mean in zip(_parts(counts), factors, means, strict=True):
-            columns[:, part] = factor @ columns[:, part] + mean
+        for part, factor, mean in zip(_parts(counts), self.factors, self.means, strict=True):
+            columns[:, part] = factor.astype(dtype) @ columns[:, part] + mean.astype(dtype)[:, None]
         return columns
 
     def side(self, columns: slice) -> "Components":
@@ -94,6 +93,7 @@ class Mixture(Family, ABC):
     """
 
     tails: ClassVar[Tails] = "light"
+    monte_carlo: ClassVar[bool] = True
     most_columns: ClassVar[int] = 3
     k_x: int
     k_y: int

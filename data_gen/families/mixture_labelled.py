@@ -35,6 +35,7 @@ class MixtureLabelled(Family):
     shared: bool
     swapped: bool
     tails: ClassVar[Tails] = "light"
+    monte_carlo: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -42,15 +42,21 @@ class Product(Family):
     def draw_from(
         cls, rng: np.random.Generator, d_x: int, d_y: int, aim: float | None, weights: Mapping[str, float]
     ) -> Self:
-        """Draw 2 to 4 blocks, as far as there are columns, of families with these weights."""
+        """Draw 2 to 4 blocks, as far as there are columns, of families with these weights.
+
+        After a block with a Monte-Carlo truth the others are exact, if they can be, for the errors would add up.
+        """
         count = min(int(rng.integers(2, 5)), d_x, d_y)
         aims = [None] * count if aim is None else (aim * rng.dirichlet(np.ones(count))).tolist()
         names = [name for name in weights if name != cls.name]
         chances = np.array([weights[name] for name in names])
-        picks = rng.choice(len(names), size=count, p=chances / chances.sum())
+        exact = np.array([not FAMILIES.get(name).monte_carlo for name in names])
         blocks = []
         widths = zip(_parts(rng, d_x, count), _parts(rng, d_y, count), strict=True)
-        for pick, (k_x, k_y), share in zip(picks, widths, aims, strict=True):
+        for (k_x, k_y), share in zip(widths, aims, strict=True):
+            pick = int(rng.choice(len(names), p=chances / chances.sum()))
+            if not exact[pick] and exact.any():
+                chances = chances * exact
             block = FAMILIES.get(names[pick]).draw(rng, k_x, k_y, share)
             blocks.append((block.name, block.params()))
         return cls(d_x, d_y, tuple(blocks))

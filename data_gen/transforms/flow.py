@@ -67,6 +67,16 @@ class Flow(Transform):
         return out.numpy()
 
 
+def trainable(flow: Flow) -> Any:
+    """Make a flow's layers afresh, to be fitted to data.
+
+    Returns:
+        A torch module in float64: rows (n, d) -> (rows (n, d), log of the absolute Jacobian determinant (n,)). A `gain`
+        near 0 makes all but its rotations nearly the identity, which is where fitting should begin.
+    """
+    return _build.__wrapped__(flow)  # not the kept one, whose weights must stay
+
+
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """Keep torch to one thread, for its bits depend on the number of threads."""

@@ -1,17 +1,23 @@
 """Estimators of mutual information behind one interface; importing this package registers them all."""
 
 from eval.baselines import (
+    autoencoder,
     cca,
     ennemi_knn,
+    flows,
     gcmi,
     histogram,
+    infonce,
     intervals,
     kde,
     ksg,
+    mine,
+    nwj,
     ours,
     pca,
     sklearn_knn,
     sliced,
+    smile,
 )
 from eval.baselines.base import Baseline, CannotEstimate, Guess, PointBaseline
 from eval.baselines.registry import BASELINES, build, catalogue
@@ -22,17 +28,23 @@ __all__ = [
     "CannotEstimate",
     "Guess",
     "PointBaseline",
+    "autoencoder",
     "build",
     "catalogue",
     "cca",
     "ennemi_knn",
+    "flows",
     "gcmi",
     "histogram",
+    "infonce",
     "intervals",
     "kde",
     "ksg",
+    "mine",
+    "nwj",
     "ours",
     "pca",
     "sklearn_knn",
     "sliced",
+    "smile",
 ]

@@ -6,6 +6,7 @@ import numpy as np
 
 from eval.baselines.base import CannotEstimate, PointBaseline
 from eval.baselines.registry import register
+from eval.errors import EvalError
 
 _NEIGHBOURS = 3  # its default
 
@@ -17,8 +18,10 @@ class Ennemi(PointBaseline):
     name: ClassVar[str] = "ennemi"
 
     def __init__(self) -> None:
-        import ennemi  # optional, so only where it is asked for
-
+        try:
+            import ennemi  # optional, so only where it is asked for
+        except ModuleNotFoundError as error:
+            raise EvalError("got estimator 'ennemi', whose package is not installed; pip install ennemi") from error
         self.estimate_mi = ennemi.estimate_mi
 
     def nats(self, x: np.ndarray, y: np.ndarray) -> float:

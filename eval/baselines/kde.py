@@ -19,11 +19,15 @@ from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 
 from eval.baselines.base import CannotEstimate, PointBaseline
+from eval.baselines.content import content_rng
 from eval.baselines.registry import register
 
 Floats = NDArray[np.float64]
 
 _SINGULAR = 1e-7  # a column's spread given the others, beside its own: rounding leaves about 1e-8 of a copy
+_MOST_POINTS = (
+    5000  # the log ratio is averaged at so many rows: at n = 100,000 that saves 95 %, for .01 nats of scatter
+)
 _BLOCK_ENTRIES = 4_000_000  # distances held at once: 32 MB a matrix
 
 
@@ -37,12 +41,13 @@ class Kde(PointBaseline):
         """Estimate from three densities."""
         if len(x) <= x.shape[1] + y.shape[1] + 1:
             raise CannotEstimate("needs more than d_x + d_y + 1 samples")
-        joint = _mean_log_density(np.hstack([x, y]))
-        return joint - _mean_log_density(x) - _mean_log_density(y)
+        at = content_rng(x, y).permutation(len(x))[:_MOST_POINTS]
+        joint = _mean_log_density(np.hstack([x, y]), at)
+        return joint - _mean_log_density(x, at) - _mean_log_density(y, at)
 
 
-def _mean_log_density(v: np.ndarray) -> float:
-    """Mean log density at the rows of v (n, d), each from the others alone, up to the columns' units."""
+def _mean_log_density(v: np.ndarray, at: NDArray[np.int64]) -> float:
+    """Mean log density at the rows `at` of v (n, d), each from all the others, up to the columns' units."""
     n, d = v.shape
     spread = v.std(axis=0)
     if not spread.all():
@@ -52,19 +57,18 @@ def _mean_log_density(v: np.ndarray) -> float:
         raise CannotEstimate("some columns determine another one")
     bandwidth = n ** (-1 / (d + 4))
     white = np.linalg.solve(root, ((v - v.mean(axis=0)) / spread).T).T / bandwidth
-    log_sums = _log_sums(white)  # (n,)
+    log_sums = _log_sums(white, at)  # (at,)
     log_det = float(np.log(np.diag(root)).sum())
     return float(log_sums.mean()) - math.log(n - 1) - d * math.log(bandwidth * math.sqrt(2 * math.pi)) - log_det
 
 
-def _log_sums(white: Floats) -> Floats:
-    """Log of each row's kernel sum over the other rows, (n,)."""
-    n = len(white)
-    step = max(1, _BLOCK_ENTRIES // n)
+def _log_sums(white: Floats, at: NDArray[np.int64]) -> Floats:
+    """Log of the kernel sum at the rows `at` over all other rows, (at,)."""
+    step = max(1, _BLOCK_ENTRIES // len(white))
     parts = []
-    for start in range(0, n, step):
-        exponents = -cdist(white[start : start + step], white, "sqeuclidean") / 2
-        own = np.arange(len(exponents))
-        exponents[own, start + own] = -np.inf
+    for start in range(0, len(at), step):
+        rows = at[start : start + step]
+        exponents = -cdist(white[rows], white, "sqeuclidean") / 2
+        exponents[np.arange(len(rows)), rows] = -np.inf
         parts.append(logsumexp(exponents, axis=1))
     return np.concatenate(parts)

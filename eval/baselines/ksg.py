@@ -67,7 +67,7 @@ class _Ksg(PointBaseline):
 
 @register
 class Ksg1(_Ksg):
-    """KSG-1 with k = 5: balls."""
+    """KSG-1 with 5 nearest neighbours: counts within balls, for n > 5."""
 
     name: ClassVar[str] = "ksg"
 
@@ -81,7 +81,7 @@ class Ksg1(_Ksg):
 
 @register
 class Ksg2(_Ksg):
-    """KSG-2 with k = 5: rectangles."""
+    """KSG-2 with 5 nearest neighbours: counts within rectangles, for n > 5."""
 
     name: ClassVar[str] = "ksg2"
 

@@ -29,12 +29,12 @@ class Pca(PointBaseline):
 
     def nats(self, x: np.ndarray, y: np.ndarray) -> float:
         """Estimate; a side of no more columns than components stays as it is."""
-        return Ksg1().in_scale(_components(standardised(x)), _components(standardised(y)))
+        sides = (standardised(v) for v in (x, y))
+        return Ksg1().in_scale(*(columns @ directions(columns) for columns in sides))
 
 
-def _components(columns: Floats) -> Floats:
-    """Principal components of standardised columns (n, d), (n, min(d, COMPONENTS))."""
+def directions(columns: Floats) -> Floats:
+    """Orthonormal directions of most variance of standardised columns (n, d), (d, min(n, d, COMPONENTS))."""
     if columns.shape[1] <= COMPONENTS:
-        return columns
-    _, _, directions = np.linalg.svd(columns, full_matrices=False)
-    return columns @ directions[:COMPONENTS].T
+        return np.eye(columns.shape[1])
+    return np.linalg.svd(columns, full_matrices=False)[2][:COMPONENTS].T

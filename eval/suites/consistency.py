@@ -149,5 +149,5 @@ def data_set(name: str) -> Floats:
     rows = np.asarray(data, np.float64)
     if name == "digits":
         centred = rows - rows.mean(axis=0)
-        rows = centred @ np.linalg.svd(centred, full_matrices=False)[2][:_COMPONENTS].T
+        rows = (centred @ np.linalg.svd(centred, full_matrices=False)[2][:_COMPONENTS].T).round(6)
     return np.hstack([rows, np.asarray(predicted, np.float64)[:, None]])

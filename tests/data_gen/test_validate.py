@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data_gen.benchmark import Case, Run, report
 from data_gen.errors import DataGenError
+from data_gen.families.base import Truth
 from data_gen.generate import GenerateConfig, make_shard, open_or_create
+from data_gen.plan import config_of
 from data_gen.store import Store, Table
 from data_gen.validate import ValidateConfig, validate
 
@@ -50,7 +53,8 @@ def test_sound_store_gets_a_card_and_stays_as_it_is(
     assert values["splits"] == {"train": 64, "validation": 8, "calibration": 16, "test": 8}
     assert values["checks"]["tables made again from their specs"] == 10
     assert values["all"]["tables"] == sum(summary["tables"] for summary in values["families"].values()) == 96
-    assert all(sum(s["mi_histogram"]) == s["tables"] for s in values["families"].values())
+    histograms = ("mi_histogram", "n_histogram", "d_x_histogram", "d_y_histogram")
+    assert all(sum(s[name]) == s["tables"] for s in values["families"].values() for name in histograms)
     text = (card / "card.md").read_text()
     assert all(family in text for family in values["families"])
     assert (card / "card.png").read_bytes().startswith(b"\x89PNG")
@@ -81,6 +85,39 @@ def test_every_damage_is_named_and_repair_mends_exactly_it(
     assert "making again: train 0, train 1, train 2, validation 0, test 0" in capsys.readouterr().out
     assert contents(copy) == contents(sound)
     assert (copy / "train/values/c/3/0").stat().st_mtime_ns == untouched
+
+
+@pytest.mark.parametrize(
+    ("document", "damage"),
+    [
+        ("train/values/zarr.json", "missing"),
+        ("train/zarr.json", "empty"),
+        ("test/mi/zarr.json", "cut in half"),
+        ("train/catalog/zarr.json", "altered"),
+        ("test/index/zarr.json", "altered"),
+    ],
+)
+def test_damaged_metadata_are_found_and_mended(copy: Path, sound: Path, document: str, damage: str) -> None:
+    path = copy / document
+    text = path.read_text()
+    if damage == "missing":
+        path.unlink()
+    else:
+        altered = text.replace('"zarr_format": 3', '"zarr_format": 2')
+        path.write_text({"empty": "", "cut in half": text[: len(text) // 2], "altered": altered}[damage])
+    found(copy, f"metadata {document} of .* are missing, damaged or not the manifest's.*--repair", truths=0)
+    validate(ValidateConfig(str(copy), repair=True, truths=0, workers=1))
+    assert contents(copy) == contents(sound)
+
+
+def test_copy_of_metadata_in_the_root_is_checked_too(copy: Path, sound: Path) -> None:
+    root = copy / "zarr.json"
+    values = json.loads(root.read_text())
+    values["consolidated_metadata"]["metadata"]["train/mi"]["shape"][0] += 1
+    root.write_text(json.dumps(values))
+    found(copy, "copy of the metadata train/mi/zarr.json in the root of .* is another", truths=0)
+    validate(ValidateConfig(str(copy), repair=True, truths=0, workers=1))
+    assert contents(copy) == contents(sound)
 
 
 def test_damaged_catalog_is_found_and_mended(copy: Path, sound: Path) -> None:
@@ -140,6 +177,37 @@ def test_store_without_a_readable_shard(tmp_path: Path) -> None:
     made = GenerateConfig(out=str(tmp_path / "store"), tables=8)
     open_or_create(made)
     found(tmp_path / "store", "has no readable shard: .*train 0")
+
+
+def test_truths_of_normal_laws_are_found_again_from_rows(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A formula that is wrong wherever it is used passes the comparison with itself, but not that with rows."""
+    card = Path(validate(ValidateConfig(str(copy), truths=96)))
+    checks = json.loads((card / "card.json").read_text())["checks"]
+    assert 10 < checks["truths of normal laws found again from fresh rows"] < 96
+    monkeypatch.setattr("data_gen.rederive._ROWS", 40_000)
+    store = Store.open(str(copy), require_complete=False)
+    wrong = Truth(1.0)
+    monkeypatch.setattr("data_gen.families.gaussian.Dense.truth", lambda self: wrong)
+    made = config_of(store)
+    for shard in store.manifest.shards:
+        store.write_shard(*shard, make_shard(made, *shard))
+    store.finish()
+    found(copy, r"table \d+ of shard \w+ \d has a true MI of 1.0000 nats; fresh rows give .* standard error", truths=96)
+
+
+def test_card_shows_the_figures_of_a_benchmark(copy: Path, tmp_path: Path) -> None:
+    runs = {Case(1, 0.0): [Run(10.0, 9.0)], Case(2, 0.0): [Run(5.0, 10.0)]}
+    machine = {"processor": "a processor", "cores": 2, "stolen_share": 0.125}
+    file = tmp_path / "figures.json"
+    file.write_text(json.dumps({"command": "a command", "machine": machine, **report(1200, runs)}))
+    card = Path(validate(ValidateConfig(str(copy), truths=0, benchmark=file)))
+    assert "| 2 | 0 | 240 | 120 | 2.00 | 1 |" in (card / "card.md").read_text()
+    assert json.loads((card / "card.json").read_text())["benchmark"]["command"] == "a command"
+    found(copy, "cannot be read .*data_gen.benchmark` makes one", truths=0, benchmark=tmp_path / "nothing.json")
+    file.write_text("[]")
+    found(copy, "holds no figures of a benchmark", truths=0, benchmark=file)
 
 
 def test_wrong_requests_are_refused(tmp_path: Path) -> None:

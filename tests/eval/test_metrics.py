@@ -59,6 +59,39 @@ def test_rank_correlation_with_a_constant_is_unknown():
     assert math.isnan(metrics.rank_correlation([1.0, 2.0, 3.0, 4.0], [0.0, 0.0, 0.0, 0.0]).value)
 
 
+def test_skill_is_1_for_the_truth_and_0_for_the_best_constant(rng):
+    mi_nats = rng.gamma(1.0, size=101)
+    assert metrics.skill(mi_nats, mi_nats).value == 1.0
+    assert metrics.skill(np.full(101, np.median(mi_nats)), mi_nats).value == pytest.approx(0.0)
+    assert metrics.skill(np.full(101, 2.0), mi_nats).value < 0
+    assert metrics.skill([0.5, 1.0, 2.5], [0.0, 1.0, 2.0]).value == pytest.approx(1 - (1 / 3) / (2 / 3))
+
+
+def test_skill_where_all_truths_are_equal_is_unknown():
+    assert math.isnan(metrics.skill([0.1, 0.2], [0.0, 0.0]).value)
+
+
+def test_standard_error_of_skill_is_its_spread(rng):
+    def once() -> Mean:
+        mi_nats = rng.gamma(1.0, size=200)
+        return metrics.skill(mi_nats + 0.3 * rng.standard_normal(200), mi_nats)
+
+    found = [once() for _ in range(500)]
+    assert np.mean([mean.stderr for mean in found]) == pytest.approx(np.std([mean.value for mean in found]), rel=0.15)
+
+
+def test_auroc_by_hand():
+    assert metrics.auroc([1.0, 2.0], [0.0, 0.5]).value == 1.0
+    assert metrics.auroc([0.0, 2.0], [0.0, 0.5]).value == pytest.approx((0.5 + 0 + 1 + 1) / 4)
+    assert metrics.auroc([1.0, 2.0], [0.0, 0.5]).stderr > 0.1
+    assert math.isnan(metrics.auroc([1.0], []).value)
+
+
+def test_standard_error_of_auroc_is_its_spread(rng):
+    found = [metrics.auroc(rng.standard_normal(60) + 1, rng.standard_normal(40)) for _ in range(400)]
+    assert np.mean([mean.stderr for mean in found]) == pytest.approx(np.std([mean.value for mean in found]), rel=0.15)
+
+
 def test_pinball_by_hand():
     # Truth 1: the quantile 0 at level .1 is .1 too low, the quantile 3 at level .9 costs .1 times 2.
     assert metrics.pinball([[0.0, 3.0]], [0.1, 0.9], [1.0]).value == pytest.approx((0.1 * 1 + 0.1 * 2) / 2)

@@ -8,6 +8,7 @@ import pytest
 from data_gen.prior import preset
 from data_gen.shares import HELD_OUT, SHIFT
 from eval.errors import EvalError
+from eval.evaluate import EvaluateConfig, evaluate
 from eval.overlap import families_in, notes
 from eval.suites import SuiteOptions, suite
 from mist.checkpoint import CONFIG, SUMS
@@ -83,3 +84,16 @@ def test_any_preset_is_a_suite():
     assert all(np.isfinite(case.x).all() for case in planned)
     with pytest.raises(EvalError, match="unknown preset 'wide-open'; known: tiny"):
         suite("preset:wide-open")
+
+
+@pytest.mark.parametrize(("estimators", "told"), [(("ours",), True), (("gcmi",), False)])
+def test_notes_stand_in_the_report_and_in_a_warning(tmp_path, monkeypatch, capsys, estimators, told):
+    monkeypatch.setattr("eval.overlap.provenance", lambda checkpoint: {"data": prior("gumbel")})
+    monkeypatch.setattr("eval.report.plots", lambda name, suite, timings: {})
+    config = EvaluateConfig(
+        suite=("held-out-families",), estimators=estimators, n=(16,), tables=2, out=str(tmp_path / "report")
+    )
+    page = evaluate(config)
+    about = json.loads((page.parent / "report.json").read_text())["suites"]["held-out-families"]["about"]
+    where = (" ".join(about["notes"]), page.read_text(), capsys.readouterr().err)
+    assert ["NOT unseen: the network was trained on gumbel;" in text for text in where] == [told] * 3
