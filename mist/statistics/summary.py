@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from concurrent.futures import Executor
 
 import numpy as np
 import torch
@@ -17,6 +19,7 @@ from mist.statistics.canonical import correlation, fix_signs, kurtosis, nats
 from mist.statistics.neighbours import MIDDLE, NEIGHBOURS, Neighbours, ksg, ksg_leading
 from mist.statistics.spectrum import Spectrum
 from mist.statistics.swirl import Swirl
+from mist.statistics.together import workers
 
 LEADING = 3  # canonical pairs that kNN and random features look at
 ALL_ROWS = 768  # rows for kNN over all columns; the whole sample in 1+1 dimensions up to TREE_ROWS
@@ -39,8 +42,10 @@ GROUPS = {
     "rows": ROW_FEATURES,
 }
 
+Entry = tuple[Neighbours, Neighbours, int]  # estimates on all rows looked at, on half of them, and how many
 
-def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
+
+def summarise(x: Tensor, y: Tensor, differentiable: bool = False, threads: int = 1) -> Batch:
     """Statistics tokens of B tables of one shape.
 
     Args:
@@ -48,6 +53,7 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
         y: Raw values of the other side, (B, N, D_y).
         differentiable: Soft ranks instead of ranks, so that tokens carry a gradient to x and y. Nearest-neighbour
             tokens carry none.
+        threads: Threads for nearest neighbours, most of the work; no result depends on them.
     """
     to_scores = smooth_scores if differentiable else normal_scores
     u, v = to_scores(x), to_scores(y)
@@ -57,7 +63,7 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
     spectrum = Spectrum(u.normal, v.normal)
     coefficients = pairs.coefficients(u.uniform, v.uniform)
     turned = Swirl(u.normal, v.normal, coefficients.square().sum((2, 4)))
-    near, all_local, lead_local = _neighbour_sets(u, v, spectrum, turned)
+    near, all_local, lead_local = _neighbour_sets(u, v, spectrum, turned, threads)
     known = near[:, 0, : len(NEIGHBOURS)].numpy() if d_x == d_y == 1 else None
     matched = pairs.matched_pairs(u, v, coefficients, known)
     waves = _wave_tokens(u, v, spectrum, matched)
@@ -85,45 +91,63 @@ def _squash(group: Tensor) -> Tensor:
     return 5.0 * torch.asinh(group / 5.0)
 
 
-def _neighbour_sets(u: Scores, v: Scores, spectrum: Spectrum, turned: Swirl) -> tuple[Tensor, Tensor, Tensor]:
+def _neighbour_sets(
+    u: Scores, v: Scores, spectrum: Spectrum, turned: Swirl, threads: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """Neighbour tokens (B, 6, F), and each token row's own contribution over all columns and along the first pair."""
     tied = u.tied | v.tied
     x, y = _arrays(u.normal, v.normal)
     columns = spectrum.d_x + spectrum.d_y
-    if columns == 2:  # every other set would look at the same two columns
-        sets = [_halved(x, y, tied, TREE_ROWS)] * NEIGHBOUR_SETS
-    else:
-        sets = [_halved(x, y, tied, ALL_ROWS if columns <= MANY_COLUMNS else MANY_ROWS)]
-        sets += _canonical_sets(spectrum, tied)
-        sets.append(_halved(*_arrays(spectrum.radius_s, spectrum.radius_t), tied, pairs.KNN_ROWS))
-        s, t = _arrays(*turned.variates)
-        sets.append(_halved(s, t, tied, LEADING_ROWS))
+    with workers(threads) as pool:
+        if columns == 2:  # every other set would look at the same two columns
+            sets = _halved(pool, x, y, tied, TREE_ROWS)() * NEIGHBOUR_SETS
+        else:
+            radii, turns = _arrays(spectrum.radius_s, spectrum.radius_t), _arrays(*turned.variates)
+            parts = [
+                _halved(pool, x, y, tied, ALL_ROWS if columns <= MANY_COLUMNS else MANY_ROWS),
+                _canonical_sets(pool, spectrum, tied),
+                _halved(pool, *radii, tied, pairs.KNN_ROWS),
+                _halved(pool, *turns, tied, LEADING_ROWS),
+            ]
+            sets = [entry for part in parts for entry in part()]
     tokens = np.stack([_neighbour_token(kind, *entry) for kind, entry in enumerate(sets)], axis=1)
     first, second = (torch.from_numpy(sets[kind][0].local[:, :TOKEN_ROWS]) for kind in (0, 1))
     return torch.from_numpy(tokens), first, second
 
 
-def _halved(s: np.ndarray, t: np.ndarray, tied: np.ndarray, most: int) -> tuple[Neighbours, Neighbours, int]:
+def _halved(pool: Executor, s: np.ndarray, t: np.ndarray, tied: np.ndarray, most: int) -> Callable[[], list[Entry]]:
     """KSG-1 on at most `most` rows of s and t (B, N, D), on half of these, and how many rows they were."""
     rows = min(s.shape[1], most)
-    return ksg(s[:, :rows], t[:, :rows], tied), ksg(s[:, : rows // 2], t[:, : rows // 2], tied), rows
+    whole = pool.submit(ksg, s[:, :rows], t[:, :rows], tied)
+    part = pool.submit(ksg, s[:, : rows // 2], t[:, : rows // 2], tied)
+    return lambda: [(whole.result(), part.result(), rows)]
 
 
-def _canonical_sets(spectrum: Spectrum, tied: np.ndarray) -> list[tuple[Neighbours, Neighbours, int]]:
+def _canonical_sets(pool: Executor, spectrum: Spectrum, tied: np.ndarray) -> Callable[[], list[Entry]]:
     """KSG-1 on 1, 2 and 3 canonical pairs, and on rows along directions that others were fitted for."""
     n, most = spectrum.n, min(LEADING, spectrum.d_x, spectrum.d_y)
     s, t = _arrays(spectrum.s[..., :most], spectrum.t[..., :most])
     half_s, half_t = _arrays(spectrum.half_s[..., :most], spectrum.half_t[..., :most])
-    whole, held = min(n, FIRST_ROWS), min(n, FIRST_ROWS) // 2
-    sets = [
-        (ksg(s[:, :whole, :1], t[:, :whole, :1], tied), ksg(half_s[:, :held, :1], half_t[:, :held, :1], tied), whole)
-    ]
-    if most > 1:
-        whole, held = min(n, LEADING_ROWS), min(n, LEADING_ROWS) // 2
-        fitted = ksg_leading(s[:, :whole], t[:, :whole], tied, most)
-        tested = ksg_leading(half_s[:, :held], half_t[:, :held], tied, most)
-        sets += [(*pair, whole) for pair in zip(fitted, tested, strict=True)]
-    return sets + [sets[-1]] * (LEADING - len(sets))  # fewer columns: the largest set stands in
+    one, more = min(n, FIRST_ROWS), min(n, LEADING_ROWS)
+    first = (
+        pool.submit(ksg, s[:, :one, :1], t[:, :one, :1], tied),
+        pool.submit(ksg, half_s[:, : one // 2, :1], half_t[:, : one // 2, :1], tied),
+    )
+    further = (
+        ()
+        if most == 1
+        else (
+            pool.submit(ksg_leading, s[:, :more], t[:, :more], tied, most),
+            pool.submit(ksg_leading, half_s[:, : more // 2], half_t[:, : more // 2], tied, most),
+        )
+    )
+
+    def collect() -> list[Entry]:
+        sets: list[Entry] = [(first[0].result(), first[1].result(), one)]
+        sets += [(*pair, more) for pair in zip(*(found.result() for found in further), strict=True)]
+        return sets + [sets[-1]] * (LEADING - len(sets))  # fewer columns: the largest set stands in
+
+    return collect
 
 
 def _arrays(*parts: Tensor) -> tuple[np.ndarray, ...]:
