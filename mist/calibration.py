@@ -6,6 +6,10 @@ own scale. Shifting :math:`q_k` by s times the finite-sample tau-quantile of the
 two differ only where the true MI has ties, and many true values are exactly 0. Offsets are fitted per group of n, of d
 and of the predicted median, and shrunk to the marginal ones where a group has few tables. The median is left alone.
 
+Last, no interval stays narrower than n rows allow where the law is known to be a bivariate normal, the easiest case:
+the standard error of its MI by maximum likelihood is :math:`\rho / \sqrt n` with :math:`\rho^2 = 1 - e^{-2 I}`.
+A group's offsets follow its many hard tables and leave the few plain ones with less.
+
 Reference: Romano, Patterson and Candes (2019), Conformalized quantile regression, NeurIPS 32.
 """
 
@@ -94,7 +98,7 @@ class Calibration:
         offsets = quantiles.new_tensor(self._offsets(cautious))[self._groups(quantiles, n, d)]  # (B, K)
         shifted = quantiles + offsets * _scale(quantiles, self.taus)[:, None]  # (B, K)
         shifted = torch.where(_is_lower(self.taus).to(quantiles.device) & (quantiles <= 0), 0.0, shifted)
-        return _rearrange(shifted, quantiles, self.taus)
+        return _at_least_normal(_rearrange(shifted, quantiles, self.taus), n, self.taus)
 
     def to_json(self) -> dict[str, Any]:
         """This record as JSON values."""
@@ -230,6 +234,17 @@ def _rearrange(shifted: Tensor, quantiles: Tensor, taus: tuple[float, ...]) -> T
     lower = torch.cat([shifted[:, :middle], median], dim=1).flip(1).cummin(dim=1).values.flip(1)  # (B, middle + 1)
     upper = torch.cat([median, shifted[:, middle + 1 :]], dim=1).cummax(dim=1).values  # (B, K - middle)
     return torch.cat([lower, upper[:, 1:]], dim=1).clamp(min=0.0)
+
+
+def _at_least_normal(quantiles: Tensor, n: Tensor, taus: tuple[float, ...]) -> Tensor:
+    """Quantiles (B, K) as far from the median as those of a bivariate normal with n (B,) rows, or further."""
+    middle = taus.index(0.5)
+    median = quantiles[:, middle : middle + 1]  # (B, 1)
+    stderr = (-torch.expm1(-2.0 * median)).clamp(min=0.0).sqrt() / n.to(quantiles).sqrt()[:, None]  # (B, 1)
+    normal = median + torch.special.ndtri(quantiles.new_tensor(taus).double()).to(quantiles) * stderr  # (B, K)
+    lower = torch.minimum(quantiles[:, :middle], normal[:, :middle]).clamp(min=0.0)
+    upper = torch.maximum(quantiles[:, middle + 1 :], normal[:, middle + 1 :])
+    return torch.cat([lower, median, upper], dim=1)
 
 
 def _is_lower(taus: tuple[float, ...]) -> Tensor:

@@ -31,6 +31,11 @@ class Scores:
     uniform: Tensor
     ties: Tensor
 
+    @property
+    def tied(self) -> np.ndarray:
+        """Which tables repeat a value within a column, (B,) bool."""
+        return (self.ties > 0).any(dim=1).cpu().numpy()
+
     def rows(self, order: Tensor) -> Scores:
         """The same side with each table's rows in the order (B, N) int64."""
         index = order.unsqueeze(-1).expand_as(self.normal)

@@ -25,6 +25,7 @@ CHUNK_ROWS = 50_000
 CHUNK_TABLES = 256
 # Smooth ranks compare all pairs of rows: 5e7 numbers are 0.4 GB, and a gradient keeps a few copies.
 SMOOTH_PAIRS = 5e7
+MOST_THREADS = 4  # guess: six sets of neighbours of a table keep hardly more busy
 
 
 @dataclass(frozen=True, repr=False)
@@ -154,7 +155,8 @@ class Estimator:
         checked = [check(x, y, limits, allow_untrained_dimensions) for x, y in tables]
         answers: dict[int, Estimate] = {}
         for members in _chunks(checked):
-            quantiles = self.quantiles(tabulate([(checked[index].x, checked[index].y) for index in members]), cautious)
+            batch = tabulate([(checked[index].x, checked[index].y) for index in members], _threads())
+            quantiles = self.quantiles(batch, cautious)
             for index, row in zip(members, quantiles.tolist(), strict=True):
                 answers[index] = self._estimate(checked[index], row, level)
         return [answers[index] for index in range(len(checked))]
@@ -249,6 +251,11 @@ def _device(name: str) -> torch.device:
             f"got device {name!r}, which torch cannot use here; wanted 'auto', 'cpu' or a GPU's name"
         ) from error
     return device
+
+
+def _threads() -> int:
+    """Threads for statistics: as many as torch may use, which a caller can set, but no more than MOST_THREADS."""
+    return min(torch.get_num_threads(), MOST_THREADS)
 
 
 def _check_level(level: float) -> None:

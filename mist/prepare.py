@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mist.batch import Batch
 from mist.errors import DimensionError, InputError
 from mist.statistics import summarise
+from mist.statistics.together import workers
 
 Array = NDArray[np.float64]
 
@@ -77,11 +78,12 @@ def check(x: Any, y: Any, limits: Limits | None = None, allow_untrained_dimensio
     return Table(sides["x"].values, sides["y"].values, tuple(notices))
 
 
-def tabulate(tables: Sequence[tuple[Array, Array]]) -> Batch:
+def tabulate(tables: Sequence[tuple[Array, Array]], threads: int = 1) -> Batch:
     """Statistics tokens of many tables, computed in groups of equal shape and returned in the order given.
 
     Args:
         tables: Pairs x (n, d_x), y (n, d_y) of finite values; shapes may differ between tables.
+        threads: Threads that share the groups or, where there is one table alone, its nearest neighbours.
 
     Returns:
         A Batch of ``len(tables)`` tables.
@@ -89,10 +91,19 @@ def tabulate(tables: Sequence[tuple[Array, Array]]) -> Batch:
     groups: dict[tuple[int, int, int], list[int]] = {}
     for index, (x, y) in enumerate(tables):
         groups.setdefault((x.shape[0], x.shape[1], y.shape[1]), []).append(index)
-    with one_thread():
-        parts = [summarise(_stack(tables, rows, 0), _stack(tables, rows, 1)) for rows in groups.values()]
-    order = torch.tensor([index for members in groups.values() for index in members])
+    pieces = [piece for members in groups.values() for piece in _split(members, threads)]
+    jobs = [(_stack(tables, piece, 0), _stack(tables, piece, 1)) for piece in pieces]
+    with one_thread(), workers(threads if len(jobs) > 1 else 1) as pool:
+        inner = threads if len(jobs) == 1 else 1
+        parts = list(pool.map(lambda job: summarise(*job, threads=inner), jobs))
+    order = torch.tensor([index for piece in pieces for index in piece])
     return Batch.cat(parts).take(torch.argsort(order))
+
+
+def _split(members: list[int], threads: int) -> list[list[int]]:
+    """Tables of one shape in as many pieces as there are threads, if there are enough of them."""
+    size = -(-len(members) // threads)
+    return [members[first : first + size] for first in range(0, len(members), size)]
 
 
 @contextmanager
@@ -227,7 +238,7 @@ def _value_notices(sides: dict[str, _Side]) -> list[Notice]:
         notices.append(
             Notice(
                 "ties",
-                f"{_listed(tied)} in {rows} rows: ties get middle ranks; few tables of the training had any",
+                f"{_listed(tied)} in {rows} rows: ties get middle ranks",
             )
         )
     continuous = len(constant) + len(tied) < sum(len(side.names) for side in sides.values())

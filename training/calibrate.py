@@ -7,17 +7,19 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor
 
+from data_gen.store import Store
 from mist import calibration, checkpoint
 from mist.calibration import Calibration, Outcomes
 from mist.network import Network
+from training.breakdown import Answers, breakdown
 from training.config import TrainingError
 from training.measure import predict, summary
 from training.tokens import Labelled, TokenCache, token_folder
 
 SPLIT = "calibration"
 HEADING = "\n## Calibration\n\n"
+DETAILS = "\n## Accuracy and coverage in detail\n\nTest splits; means with standard errors.\n\n"
 COLUMNS = ("tables of", "intervals", "tables", "coverage", "mean width (nats)", "pinball (nats)", "MAE (nats)")
 CHECK = "test"  # covered by no fit and by no training: what the table at the end is measured on
 
@@ -32,6 +34,8 @@ class CalibrateConfig:
     """Meta-dataset of the laws it was trained on; its calibration split is used."""
     shifted: tuple[str, ...] = ()
     """Meta-datasets of laws kept out of training; with them cautious intervals are fitted too."""
+    measured: tuple[str, ...] = ()
+    """Meta-datasets that nothing is fitted on; accuracy and coverage on their test split go into the card."""
     shards: int | None = None
     """Use the first so many shards of every split alone; by default all."""
     tokens: str | None = None
@@ -59,9 +63,12 @@ def calibrate(config: CalibrateConfig) -> str:
     prior = _outcomes(found.network, _tables(config, config.data, SPLIT))
     shifted = {Path(data).name: _outcomes(found.network, _tables(config, data, SPLIT)) for data in config.shifted}
     fitted = calibration.fit(prior, shifted=shifted or None)
-    provenance = found.provenance | {"calibration": {"data": config.data, "shifted": list(config.shifted)}}
-    rows = _check(config, found.network, fitted)
-    card = found.card.split(HEADING)[0] + _section(rows)
+    priors = {Path(data).name: Store.open(data).config for data in config.shifted}
+    provenance = found.provenance | {
+        "calibration": {"data": config.data, "shifted": list(config.shifted), "priors": priors}
+    }
+    rows, details = _check(config, found.network, fitted)
+    card = found.card.split(HEADING)[0] + _section(rows) + DETAILS + "\n".join(details)
     checkpoint.save(folder, replace(found, calibration=fitted, provenance=provenance, card=card))
     console.print(_sheet(rows))
     return str(folder)
@@ -96,17 +103,20 @@ def _outcomes(network: Network, tables: Labelled) -> Outcomes:
     return Outcomes(quantiles, tables.mi_nats, tables.batch.n, tables.batch.d_x + tables.batch.d_y)
 
 
-def _check(config: CalibrateConfig, network: Network, fitted: Calibration) -> list[_Row]:
-    """Every kind of intervals on the test split of every meta-dataset."""
-    rows = []
-    for data in (config.data, *config.shifted):
-        raw = _outcomes(network, _tables(config, data, CHECK))
-        kinds: dict[str, Tensor] = {"raw": raw.quantiles, "calibrated": fitted.apply(raw.quantiles, raw.n, raw.d)}
-        if fitted.cautious is not None:
-            kinds["cautious"] = fitted.apply(raw.quantiles, raw.n, raw.d, cautious=True)
+def _check(config: CalibrateConfig, network: Network, fitted: Calibration) -> tuple[list[_Row], list[str]]:
+    """Every kind of intervals on the test split of every meta-dataset, overall and in detail."""
+    rows, details = [], []
+    for data in (config.data, *config.shifted, *config.measured):
+        tables = _tables(config, data, CHECK)
+        raw = _outcomes(network, tables)
+        default = fitted.apply(raw.quantiles, raw.n, raw.d)
+        cautious = None if fitted.cautious is None else fitted.apply(raw.quantiles, raw.n, raw.d, cautious=True)
+        kinds = {"raw": raw.quantiles, "calibrated": default} | ({} if cautious is None else {"cautious": cautious})
         for kind, quantiles in kinds.items():
             rows.append(_Row(Path(data).name, kind, len(raw.mi_nats), summary(quantiles, raw.mi_nats)))
-    return rows
+        answers = Answers(tables, Store.open(data).manifest.families, default, cautious)
+        details.append(breakdown(Path(data).name, answers))
+    return rows, details
 
 
 def _section(rows: list[_Row]) -> str:

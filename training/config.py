@@ -42,7 +42,7 @@ class Schedule:
 PRESETS = {
     "tiny": Schedule(steps=250, batch=128, warmup=50, average=0.98, validate_every=50, save_every=50),
     "small": Schedule(steps=3000, average=0.995),
-    "full": Schedule(steps=5000, validate_every=400),
+    "full": Schedule(steps=4400, validate_every=400),
 }
 
 

@@ -13,11 +13,11 @@ from mist.statistics.neighbours import MIDDLE
 from mist.statistics.pairs import Pairs
 from mist.statistics.spectrum import Spectrum
 
-ANCHORS = 14
+ANCHORS = 16
 MAX_NATS = 30.0  # anchors are clipped here: beyond what 10^6 rows can tell
 
 
-def anchors(spectrum: Spectrum, matched: Pairs, near: Tensor, waves: Tensor) -> Tensor:
+def anchors(spectrum: Spectrum, matched: Pairs, near: Tensor, waves: Tensor, turned: Tensor) -> Tensor:
     """Plug-in estimates that the network mixes, (B, ANCHORS) in nats, each clipped to [0, MAX_NATS]."""
     fitted, cautious = nats(spectrum.fitted[0].rho), nats(spectrum.fitted[1].rho)
     held = nats(spectrum.held_out[0].clamp_min(0.0))
@@ -42,6 +42,8 @@ def anchors(spectrum: Spectrum, matched: Pairs, near: Tensor, waves: Tensor) -> 
         total_waves[:, 0],
         total_waves[:, 1],
         gaussian.clamp_min(0.0) + radial,
+        turned,
+        gaussian.clamp_min(0.0) + (turned - held_cautious.sum(1)).clamp_min(0.0),
     ]
     return torch.stack(parts, dim=-1).clamp(0.0, MAX_NATS)
 

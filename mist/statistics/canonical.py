@@ -10,6 +10,7 @@ Reference: Hotelling (1936), Biometrika 28; shrinkage after Ledoit and Wolf (200
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,14 +23,14 @@ FLOOR = 1e-8  # smallest shrinkage: 9 nats per component stay visible
 
 @dataclass(frozen=True)
 class Directions:
-    """Canonical directions of B tables of one shape, C = min(D_x, D_y) of them.
+    """Canonical directions of tables of one shape, C = min(D_x, D_y) of them; `...` are any leading dimensions.
 
     Attributes:
-        x: Maps normal scores of x to canonical variates, (B, D_x, C).
-        y: Likewise for y, (B, D_y, C).
-        rho: Canonical correlations after shrinkage, (B, C), decreasing.
-        white_x: Whitens all columns of x, (B, D_x, D_x).
-        white_y: Likewise for y, (B, D_y, D_y).
+        x: Maps normal scores of x to canonical variates, (..., D_x, C).
+        y: Likewise for y, (..., D_y, C).
+        rho: Canonical correlations after shrinkage, (..., C), decreasing.
+        white_x: Whitens all columns of x, (..., D_x, D_x).
+        white_y: Likewise for y, (..., D_y, D_y).
     """
 
     x: Tensor
@@ -37,6 +38,55 @@ class Directions:
     rho: Tensor
     white_x: Tensor
     white_y: Tensor
+
+    def __getitem__(self, index: int | tuple[int | slice, ...]) -> Directions:
+        """The same with an index into the leading dimensions."""
+        return Directions(*(part[index] for part in vars(self).values()))
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """Canonical analysis of B tables on all rows, and on each half of them for use on the other half.
+
+    Attributes:
+        whole: On all rows, leading dimensions (L, B) for L shrinkages.
+        s: Variates of x of each half along directions of the other, (L, 2, B, N // 2, C); entry 0 was fitted on the
+            first half and so holds rows of the second.
+        t: Likewise for y.
+        rho: Correlations that the directions of `s` and `t` had where they were fitted, (L, 2, B, C).
+    """
+
+    whole: Directions
+    s: Tensor
+    t: Tensor
+    rho: Tensor
+
+    def held_out(self) -> Tensor:
+        """Correlations on rows that were not fitted, mean of both halves, (L, B, C)."""
+        return correlation(self.s, self.t).mean(1)
+
+
+def cross_fit(u: Tensor, v: Tensor, shrinkages: Sequence[Callable[[int, int], float]]) -> CrossFit:
+    """Analyse u (B, N, D_x) and v (B, N, D_y) at several shrinkages; each is a function of N and D.
+
+    All fits of all shrinkages run as one batch: on small tables the number of calls decides the time.
+    """
+    n, half = u.shape[1], u.shape[1] // 2
+    halves_u, halves_v = _halves(u, half), _halves(v, half)  # (2, B, H, D)
+    sizes = (n, half, half)
+    moments = [
+        _moments(u, u, halves_u, halves_u),
+        _moments(v, v, halves_v, halves_v),
+        _moments(u, v, halves_u, halves_v),
+    ]  # (3, B, D, D) each
+    shares = [
+        torch.tensor([[shrink(size, side.shape[2]) for size in sizes] for shrink in shrinkages], dtype=u.dtype)
+        for side in (u, v)
+    ]  # (L, 3) each
+    found = _from_moments(*moments, *shares)
+    ways = found[:, 1:]
+    s, t = halves_u.flip(0) @ ways.x, halves_v.flip(0) @ ways.y  # (L, 2, B, H, C)
+    return CrossFit(found[:, 0], s, t, ways.rho)
 
 
 def faithful(n: int, d: int) -> float:
@@ -52,19 +102,9 @@ def cautious(n: int, d: int) -> float:
 
 def directions(u: Tensor, v: Tensor, shrink_x: float, shrink_y: float) -> Directions:
     """Canonical directions of normal scores u (B, N, D_x) and v (B, N, D_y)."""
-    n = u.shape[1]
-    white_x = _whitener(u, shrink_x)  # (B, D_x, D_x)
-    white_y = _whitener(v, shrink_y)  # (B, D_y, D_y)
-    cross = white_x.transpose(1, 2) @ (u.transpose(1, 2) @ v / n) @ white_y  # (B, D_x, D_y)
-    if cross.shape[1] <= cross.shape[2]:
-        left, rho = _left_vectors(cross)  # (B, D_x, C), (B, C)
-        right = _unit(cross.transpose(1, 2) @ left)  # (B, D_y, C)
-    else:
-        right, rho = _left_vectors(cross.transpose(1, 2))
-        left = _unit(cross @ right)
-    seen = (rho > NOISE).unsqueeze(1).to(u.dtype)
-    left, right = left * seen, right * seen
-    return Directions(white_x @ left, white_y @ right, rho, white_x, white_y)
+    moments = [_product(a, b).unsqueeze(0) for a, b in ((u, u), (v, v), (u, v))]
+    shares = [torch.tensor([[share]], dtype=u.dtype) for share in (shrink_x, shrink_y)]
+    return _from_moments(*moments, *shares)[0, 0]
 
 
 def nats(rho: Tensor) -> Tensor:
@@ -73,46 +113,79 @@ def nats(rho: Tensor) -> Tensor:
 
 
 def correlation(s: Tensor, t: Tensor) -> Tensor:
-    """Pearson correlation along N of s and t, (B, N, C) each -> (B, C); 0 where either is constant."""
-    s = s - s.mean(1, keepdim=True)
-    t = t - t.mean(1, keepdim=True)
-    scale = (s.square().sum(1) * t.square().sum(1)).clamp_min(1e-24).sqrt()
-    return ((s * t).sum(1) / scale).clamp(-1.0, 1.0)
+    """Pearson correlation along N of s and t, (..., N, C) each -> (..., C); 0 where either is constant."""
+    s = s - s.mean(-2, keepdim=True)
+    t = t - t.mean(-2, keepdim=True)
+    scale = (s.square().sum(-2) * t.square().sum(-2)).clamp_min(1e-24).sqrt()
+    return ((s * t).sum(-2) / scale).clamp(-1.0, 1.0)
 
 
 def kurtosis(s: Tensor) -> Tensor:
     """Kurtosis along N, (B, N, C) -> (B, C); 3 for a normal law."""
-    s = s - s.mean(1, keepdim=True)
-    return s.pow(4).mean(1) / s.square().mean(1).square().clamp_min(1e-12)
+    square = (s - s.mean(1, keepdim=True)).square()
+    return square.square().mean(1) / square.mean(1).square().clamp_min(1e-12)
 
 
 def fix_signs(s: Tensor) -> Tensor:
     """+1 or -1 per variate (B, 1, C) so that third moments become positive: eigenvectors have no sign of their own."""
-    return torch.where(s.pow(3).sum(1, keepdim=True) < 0, -1.0, 1.0)
+    return torch.where((s.square() * s).sum(1, keepdim=True) < 0, -1.0, 1.0)
 
 
 def held_out_nats(s: Tensor, t: Tensor, rho: Tensor) -> Tensor:
-    """Mean log density ratio of held-out whitened variates under the fitted Gaussian, (B, C) in nats."""
+    """Mean log density ratio of held-out whitened variates (..., N, C) under the fitted Gaussian, (..., C) in nats."""
     square = rho.square().clamp(max=1.0 - 1e-9)
-    moments = (2 * rho * (s * t).mean(1) - square * (s.square() + t.square()).mean(1)) / (2 * (1 - square))
+    moments = (2 * rho * (s * t).mean(-2) - square * (s.square() + t.square()).mean(-2)) / (2 * (1 - square))
     return nats(rho) + moments
 
 
-def _whitener(u: Tensor, shrink: float) -> Tensor:
-    """W (B, D, D) with W^T C W = 1 for the shrunken covariance C of u (B, N, D)."""
-    covariance = u.transpose(1, 2) @ u / u.shape[1]
-    identity = torch.eye(u.shape[2], dtype=u.dtype, device=u.device)
-    factor = torch.linalg.cholesky((1 - shrink) * covariance + (shrink + 1e-9) * identity)
-    return torch.linalg.solve_triangular(factor, identity, upper=False).transpose(1, 2)
+def _halves(u: Tensor, half: int) -> Tensor:
+    """First and second half of the rows of u (B, N, D), (2, B, N // 2, D); an odd last row is in neither."""
+    return torch.stack([u[:, :half], u[:, half : 2 * half]])
+
+
+def _product(u: Tensor, v: Tensor) -> Tensor:
+    """Mean of outer products along N, (..., N, D_x) and (..., N, D_y) -> (..., D_x, D_y)."""
+    return u.transpose(-1, -2) @ v / u.shape[-2]
+
+
+def _moments(u: Tensor, v: Tensor, halves_u: Tensor, halves_v: Tensor) -> Tensor:
+    """Second moments of all rows and of either half, (3, B, D_x, D_y)."""
+    parts = _product(halves_u, halves_v)  # (2, B, D_x, D_y)
+    n, paired = u.shape[1], 2 * halves_u.shape[2]
+    rest = u[:, paired:].transpose(1, 2) @ v[:, paired:]
+    whole = (parts.mean(0) * paired + rest) / n
+    return torch.cat([whole.unsqueeze(0), parts])
+
+
+def _from_moments(c_x: Tensor, c_y: Tensor, c_xy: Tensor, share_x: Tensor, share_y: Tensor) -> Directions:
+    """Directions for moments (F, B, D, D) of F fits and shrinkages (L, F), with leading dimensions (L, F, B)."""
+    white_x, white_y = _whitener(c_x, share_x), _whitener(c_y, share_y)  # (L, F, B, D, D)
+    cross = white_x.transpose(-1, -2) @ c_xy @ white_y  # (L, F, B, D_x, D_y)
+    if cross.shape[-2] <= cross.shape[-1]:
+        left, rho = _left_vectors(cross)  # (..., D_x, C), (..., C)
+        right = _unit(cross.transpose(-1, -2) @ left)  # (..., D_y, C)
+    else:
+        right, rho = _left_vectors(cross.transpose(-1, -2))
+        left = _unit(cross @ right)
+    seen = (rho > NOISE).unsqueeze(-2).to(cross.dtype)
+    return Directions(white_x @ (left * seen), white_y @ (right * seen), rho, white_x, white_y)
+
+
+def _whitener(covariance: Tensor, share: Tensor) -> Tensor:
+    """W (L, F, B, D, D) with W^T C W = 1 for covariances (F, B, D, D) shrunk by shares (L, F)."""
+    share = share.to(covariance)[:, :, None, None, None]
+    identity = torch.eye(covariance.shape[-1], dtype=covariance.dtype, device=covariance.device)
+    factor = torch.linalg.cholesky((1 - share) * covariance + (share + 1e-9) * identity)
+    return torch.linalg.solve_triangular(factor, identity, upper=False).transpose(-1, -2)
 
 
 def _left_vectors(cross: Tensor) -> tuple[Tensor, Tensor]:
-    """Left singular vectors (B, C, C) and singular values (B, C), decreasing, of cross (B, C, D) with C <= D."""
-    values, vectors = torch.linalg.eigh(cross @ cross.transpose(1, 2))
+    """Left singular vectors (..., C, C) and singular values (..., C), decreasing, of cross (..., C, D), C <= D."""
+    values, vectors = torch.linalg.eigh(cross @ cross.transpose(-1, -2))
     rho = values.flip(-1).clamp(0.0, 1.0).sqrt()
     return vectors.flip(-1), rho
 
 
 def _unit(columns: Tensor) -> Tensor:
-    """Columns of unit length along dimension 1."""
-    return columns / columns.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    """Columns of unit length along the last dimension but one."""
+    return columns / columns.norm(dim=-2, keepdim=True).clamp_min(1e-12)

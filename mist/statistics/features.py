@@ -8,11 +8,13 @@ Reference: Rahimi and Recht (2007), NeurIPS; Lopez-Paz, Hennig and Schoelkopf (2
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from mist.statistics.canonical import correlation, directions, nats
+from mist.statistics.canonical import cautious, cross_fit, nats
 
 PROJECTIONS = 14  # twice as many features per side
 SPECTRUM = 5
@@ -20,24 +22,21 @@ ROWS = 2048
 FEATURES = 4 * SPECTRUM + 4
 
 
-def nonlinear_spectrum(s: Tensor, t: Tensor) -> Tensor:
-    """Describe the dependence of s (B, N, C_s) and t (B, N, C_t), C at most 3, through random features.
+def nonlinear_spectra(sets: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:
+    """Describe the dependence within several sets of variates through random features.
+
+    Args:
+        sets: Pairs s (B, N, C_s), t (B, N, C_t) with C at most 3, of one B and N.
 
     Returns:
-        (B, FEATURES) float64: leading correlations in-sample and held out, as such and in nats, and their sums.
+        For each set (B, FEATURES) float64: leading correlations in-sample and held out, as such and in nats, and their
+        sums.
     """
-    left, right = _waves(s[:, :ROWS]), _waves(t[:, :ROWS])  # (B, N, 2P)
-    n = left.shape[1]
-    half = n // 2
-    shrink = left.shape[2] / (left.shape[2] + n)
-    fitted = directions(left, right, shrink, shrink).rho  # (B, 2P)
-    held_out = torch.zeros_like(fitted)
-    for train, test in ((slice(0, half), slice(half, n)), (slice(half, n), slice(0, half))):
-        shrink = left.shape[2] / (left.shape[2] + half)
-        way = directions(left[:, train], right[:, train], shrink, shrink)
-        held_out = held_out + correlation(left[:, test] @ way.x, right[:, test] @ way.y) / 2
+    left, right = (torch.cat([_waves(pair[side][:, :ROWS]) for pair in sets]) for side in (0, 1))  # (S B, N, 2P)
+    fits = cross_fit(left, right, (cautious,))
+    fitted, held_out = fits.whole.rho[0], fits.held_out()[0]  # (S B, 2P) each
     positive = held_out.clamp_min(0.0)
-    return torch.cat(
+    described = torch.cat(
         [
             fitted[:, :SPECTRUM],
             nats(fitted[:, :SPECTRUM]),
@@ -50,6 +49,7 @@ def nonlinear_spectrum(s: Tensor, t: Tensor) -> Tensor:
         ],
         dim=-1,
     )
+    return list(described.chunk(len(sets)))
 
 
 def _waves(s: Tensor) -> Tensor:

@@ -1,8 +1,10 @@
 r"""Nearest-neighbour estimates of mutual information (KSG), on trees in 1+1 dimensions and on blocks otherwise.
 
 KSG-1: psi(k) + psi(N) - mean[psi(n_x + 1) + psi(n_y + 1)] with n_x the rows closer in x than the k-th neighbour in
-the joint space under max(|dx|, |dy|). Where k neighbours coincide with a row (ties), k is replaced by the number of
-coinciding rows and n_x, n_y count ties too, as for mixtures of discrete and continuous laws.
+the joint space under max(|dx|, |dy|). Ties put more than one row at that very distance: k becomes the number of rows
+within it in the joint space, and n_x counts the rows at the distance too where they are several in x; likewise n_y.
+Without ties this is KSG-1; with ties on both sides it stays near 0 under independence, where counting all of them
+or none is off by several tenths of a nat.
 
 Reference: Kraskov, Stoegbauer and Grassberger (2004), Phys. Rev. E 69; Gao et al. (2017), NeurIPS.
 """
@@ -21,6 +23,7 @@ NEIGHBOURS = (1, 3, 8)
 MIDDLE = 1  # position of k = 3, whose estimate serves as anchor and as each row's own contribution
 EXACT_COLUMNS = 3  # up to here distances come from differences; matrix products lose digits of close rows
 TREE_FROM = 256  # rows from which a tree beats blocks in 1+1 dimensions, measured
+SLACK = 1e-5, 1e-6  # relative and absolute: rows this much further off count as tied (float32 distances)
 BLOCK_VALUES = 1 << 19  # distances held at once: 2 MB stay in a core's cache
 
 
@@ -31,30 +34,39 @@ class Neighbours:
     Attributes:
         nats: One estimate per k of NEIGHBOURS, (B, 3); where k >= N the largest possible k stands in.
         local: Each row's own contribution at k = 3 in nats, (B, N).
+        excess: Mean of log(rows within the distance / k) at k = 3, (B,): 0 without ties.
     """
 
     nats: np.ndarray
     local: np.ndarray
+    excess: np.ndarray
 
     @staticmethod
     def cat(parts: list[Neighbours]) -> Neighbours:
         """Join along B."""
-        return Neighbours(np.concatenate([p.nats for p in parts]), np.concatenate([p.local for p in parts]))
+        return Neighbours(
+            *(np.concatenate(columns) for columns in zip(*(vars(p).values() for p in parts), strict=True))
+        )
 
 
-def ksg(s: np.ndarray, t: np.ndarray) -> Neighbours:
-    """KSG-1 on all rows of s (B, N, D_s) and t (B, N, D_t).
+def ksg(s: np.ndarray, t: np.ndarray, tied: np.ndarray) -> Neighbours:
+    """KSG-1 on all rows.
 
     Distance within a side is the maximum over columns where both sides have at most 3, Euclidean otherwise.
+
+    Args:
+        s: One side, (B, N, D_s).
+        t: The other side, (B, N, D_t).
+        tied: Which tables repeat a value within a column, (B,) bool; only there are ties looked for.
     """
     if s.shape[2] == t.shape[2] == 1 and s.shape[1] >= TREE_FROM:
-        return Neighbours.cat([_on_tree(a, b) for a, b in zip(s[:, :, 0], t[:, :, 0], strict=True)])
+        return Neighbours.cat([_on_tree(a, b, c) for a, b, c in zip(s[:, :, 0], t[:, :, 0], tied, strict=True)])
     euclidean = max(s.shape[2], t.shape[2]) > EXACT_COLUMNS
     distance = _squared if euclidean else _maximum
-    return Neighbours.cat([_on_block(distance(s[c]), distance(t[c])) for c in _chunks(s)])
+    return Neighbours.cat([_on_block(distance(s[c]), distance(t[c]), tied[c]) for c in _chunks(s)])
 
 
-def ksg_leading(s: np.ndarray, t: np.ndarray, most: int) -> list[Neighbours]:
+def ksg_leading(s: np.ndarray, t: np.ndarray, tied: np.ndarray, most: int) -> list[Neighbours]:
     """KSG-1 on the first 2, 3, ..., `most` columns of s and t (B, N, D), sharing their distances."""
     found: list[list[Neighbours]] = []
     for chunk in _chunks(s):
@@ -63,7 +75,7 @@ def ksg_leading(s: np.ndarray, t: np.ndarray, most: int) -> list[Neighbours]:
         for column in range(1, most):
             np.maximum(d_s, _maximum(s[chunk, :, column : column + 1]), out=d_s)
             np.maximum(d_t, _maximum(t[chunk, :, column : column + 1]), out=d_t)
-            row.append(_on_block(d_s, d_t))
+            row.append(_on_block(d_s, d_t, tied[chunk]))
         found.append(row)
     return [Neighbours.cat(list(parts)) for parts in zip(*found, strict=True)]
 
@@ -79,7 +91,7 @@ def _effective_ks(n: int) -> np.ndarray:
     return np.minimum(np.array(NEIGHBOURS), n - 1)
 
 
-def _on_tree(s: np.ndarray, t: np.ndarray) -> Neighbours:
+def _on_tree(s: np.ndarray, t: np.ndarray, tied: bool) -> Neighbours:
     """One table in 1+1 dimensions, (N,) each: a k-d tree for the joint space, sorted columns for the counts."""
     n = len(s)
     ks = _effective_ks(n)
@@ -89,16 +101,23 @@ def _on_tree(s: np.ndarray, t: np.ndarray) -> Neighbours:
     tree = cKDTree(points, balanced_tree=False, compact_nodes=False)
     distances, _ = tree.query(points, k=ks + 1, p=np.inf)
     radius = np.ascontiguousarray(distances)  # (N, 3)
-    inside = np.where(radius > 0, radius * (1 - 1e-10), 0.0)  # "strictly closer" despite rounding; ties count at 0
-    n_s = _count_within(s, s, inside)  # the row itself included: n_x + 1
-    n_t = _count_within(np.sort(t), t, inside)
     k_effective = np.broadcast_to(ks.astype(float), radius.shape)
-    tied = radius <= 0
-    if tied.any():
-        coincide = np.asarray(tree.query_ball_point(points, 0.0, p=np.inf, return_length=True)) - 1.0
-        k_effective = np.where(tied, coincide[:, None], k_effective)
+    ordered = np.sort(t)
+    if tied:
+        near, far = _around(radius)
+        near_s, near_t = _count_within(s, s, near), _count_within(ordered, t, near)
+        n_s = _with_ties(near_s, _count_within(s, s, far))
+        n_t = _with_ties(near_t, _count_within(ordered, t, far))
+        several = (n_s > near_s) | (n_t > near_t) | (radius <= 0)
+        k_effective = k_effective.copy()
+        points, far = points[np.nonzero(several)[0]], far[several]
+        k_effective[several] = tree.query_ball_point(points, far, p=np.inf, return_length=True) - 1.0
+    else:
+        inside = np.where(radius > 0, radius * (1 - 1e-10), 0.0)  # "strictly closer" despite rounding
+        n_s, n_t = _count_within(s, s, inside), _count_within(ordered, t, inside)  # rows themselves included: n_x + 1
     local = _contributions(k_effective, n_s, n_t, n)  # (N, 3)
-    return Neighbours(local.mean(axis=0)[None], local[np.argsort(order), MIDDLE][None])
+    excess = np.log(k_effective[:, MIDDLE] / ks[MIDDLE]).mean(keepdims=True)
+    return Neighbours(local.mean(axis=0)[None], local[np.argsort(order), MIDDLE][None], excess)
 
 
 def _count_within(column: np.ndarray, centre: np.ndarray, radius: np.ndarray) -> np.ndarray:
@@ -107,7 +126,7 @@ def _count_within(column: np.ndarray, centre: np.ndarray, radius: np.ndarray) ->
     return high - np.searchsorted(column, centre[:, None] - radius, side="left")
 
 
-def _on_block(d_s: np.ndarray, d_t: np.ndarray) -> Neighbours:
+def _on_block(d_s: np.ndarray, d_t: np.ndarray, tied: np.ndarray) -> Neighbours:
     """B tables by all their distances, (B, N, N) each; sorting whole rows is quicker than counting once per k."""
     n = d_s.shape[1]
     ks = _effective_ks(n)
@@ -116,15 +135,36 @@ def _on_block(d_s: np.ndarray, d_t: np.ndarray) -> Neighbours:
     nearest = np.partition(joint, ks[-1] - 1, axis=2)[:, :, : ks[-1]]
     nearest.sort(axis=2)
     radius = nearest[:, :, ks - 1]  # (B, N, 3)
-    inside = np.nextafter(radius, np.float32(-1.0)).clip(min=0.0)  # "strictly closer"; ties count at 0
-    n_s, n_t = _count_rows(d_s, inside), _count_rows(d_t, inside)
     k_effective = np.broadcast_to(ks.astype(float), radius.shape)
-    tied = radius <= 0
-    if tied.any():
-        coincide = (joint <= 0).sum(axis=2, dtype=float)
-        k_effective = np.where(tied, coincide[..., None], k_effective)
+    inside = np.nextafter(radius, np.float32(-1.0)).clip(min=0.0)  # "strictly closer"; ties count at 0
+    seek = tied | (radius <= 0).any(axis=(1, 2))  # float32 may tie what was apart
+    if not seek.any():
+        n_s, n_t = _count_rows(d_s, inside), _count_rows(d_t, inside)  # rows themselves included: n_x + 1
+    else:
+        near, far = _around(radius)
+        at = np.concatenate([inside, near, far], axis=2)
+        n_s, n_t = (_chosen(seek, *np.split(_count_rows(distance, at), 3, axis=2)) for distance in (d_s, d_t))
+        k_effective = k_effective.copy()
+        k_effective[seek] = np.maximum(_count_rows(joint[seek], far[seek]), ks)
     local = _contributions(k_effective, n_s, n_t, n)  # (B, N, 3)
-    return Neighbours(local.mean(axis=1), local[..., MIDDLE])
+    excess = np.log(k_effective[..., MIDDLE] / ks[MIDDLE]).mean(axis=1)
+    return Neighbours(local.mean(axis=1), local[..., MIDDLE], excess)
+
+
+def _around(radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distances just below and just above which rows count as tied with those at `radius`."""
+    relative, absolute = (np.asarray(slack, radius.dtype) for slack in SLACK)
+    return (radius * (1 - relative) - absolute).clip(min=0.0), radius * (1 + relative) + absolute
+
+
+def _chosen(seek: np.ndarray, inside: np.ndarray, near: np.ndarray, far: np.ndarray) -> np.ndarray:
+    """Counts (B, N, 3) with regard to ties in the tables to `seek` (B,), strictly inside in the others."""
+    return np.where(seek[:, None, None], _with_ties(near, far), inside)
+
+
+def _with_ties(near: np.ndarray, far: np.ndarray) -> np.ndarray:
+    """Rows closer than a distance, or also those at it where they are more than one."""
+    return np.where(far - near > 1, far, near)
 
 
 def _maximum(s: np.ndarray) -> np.ndarray:

@@ -19,12 +19,15 @@ from torch import Tensor
 from mist.copula import Scores
 from mist.statistics.canonical import correlation, nats
 from mist.statistics.neighbours import MIDDLE, NEIGHBOURS, ksg
+from mist.statistics.ripples import COUNT, ripples, surprising
+from mist.statistics.ripples import ROWS as RIPPLE_ROWS
 
 FREQUENCIES = 6
 MATCHES = 12  # matched pairs that become tokens
-KNN_MATCHES = 3  # strongest pairs that get kNN estimates: 1 ms each at 500 rows
+KNN_MATCHES = 2  # strongest pairs that get kNN estimates: 1 ms each at 500 rows
 KNN_ROWS = 512
-FEATURES = 13 + len(NEIGHBOURS) + 1
+ROWS = 4096  # rows for coefficients: their noise is below 0.02 nats there
+FEATURES = 17 + len(NEIGHBOURS) + 1
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Pairs:
         x: Column numbers, (B, M) int64.
         y: Their partners, (B, M) int64.
         tokens: (B, M, FEATURES) float64.
-        totals: Sums over all pairs and over matched pairs, (B, 4) float64.
+        totals: Sums over all pairs and over matched pairs, (B, 5) float64.
         gaussian: Nats of matched pairs as if Gaussian, summed, (B,).
         neighbour: Nats of matched pairs, by kNN for the strongest and by coefficients for others, summed, (B,).
     """
@@ -48,24 +51,26 @@ class Pairs:
     neighbour: Tensor
 
 
-def matched_pairs(x: Scores, y: Scores, whole: np.ndarray | None = None) -> Pairs:
+def matched_pairs(x: Scores, y: Scores, coefficients: Tensor, whole: np.ndarray | None = None) -> Pairs:
     """Match the columns of two sides one to one and describe the matches.
 
     Args:
         x: One side.
         y: The other side.
+        coefficients: What `coefficients` found for all pairs of their columns.
         whole: Neighbour estimates, (B, 3), where known already: for one column per side.
     """
     batch, n, d_x = x.normal.shape
     d_y = y.normal.shape[2]
-    coefficients = _coefficients(x.uniform, y.uniform)  # (B, D_x, K, D_y, K)
     energy = coefficients.square().sum((2, 4))  # (B, D_x, D_y)
-    i, j = _match(energy)
+    peak, fine = ripples(x.uniform, y.uniform)
+    i, j = _match(energy + surprising(peak, n))
+    searched = min(n, RIPPLE_ROWS)
     matched = min(d_x, d_y, MATCHES)
     i, j = i[:, :matched], j[:, :matched]
     rows = torch.arange(batch).unsqueeze(1)
     block = coefficients[rows, i, :, j, :].double()  # (B, M, K, K)
-    noise = FREQUENCIES**2 / n
+    noise = FREQUENCIES**2 / min(n, ROWS)
     excess = energy.double() - noise
     own = excess[rows, i, j]  # (B, M)
     spectrum = torch.linalg.svdvals(block.detach()).clamp(max=1 - 1e-6)  # (B, M, K)
@@ -76,7 +81,7 @@ def matched_pairs(x: Scores, y: Scores, whole: np.ndarray | None = None) -> Pair
     crossed = torch.maximum(correlation(u.abs(), v).abs(), correlation(u, v.abs()).abs())
     rival = _rival(energy.double(), i, j) - noise
     diagonal = block.diagonal(dim1=2, dim2=3).square()
-    knn, knn_mask = _neighbours(u, v) if whole is None else _known(whole)
+    knn, knn_mask = _neighbours(u, v, x.tied | y.tied) if whole is None else _known(whole)
     features = [
         straight,
         nats(straight),
@@ -90,6 +95,10 @@ def matched_pairs(x: Scores, y: Scores, whole: np.ndarray | None = None) -> Pair
         spectrum[..., 0],
         nats(spectrum).sum(-1) - noise / 2,
         torch.log1p(rival.clamp_min(-0.9)),
+        torch.log1p(peak[rows, i, j] * searched) / 4,
+        nats(peak[rows, i, j].clamp(max=0.999).sqrt()),
+        fine[rows, i, j] * searched / math.sqrt(2 * COUNT),  # in units of its spread under independence
+        torch.log1p(fine[rows, i, j].clamp_min(-0.9)),
         torch.arange(matched, dtype=torch.float64).expand(batch, -1) / MATCHES,
     ]
     tokens = torch.cat([torch.stack(features, -1), knn, knn_mask.unsqueeze(-1)], dim=-1)
@@ -98,6 +107,7 @@ def matched_pairs(x: Scores, y: Scores, whole: np.ndarray | None = None) -> Pair
     total = excess.sum((1, 2))
     totals = torch.stack(
         [
+            torch.asinh(peak.amax((1, 2)) * searched / 10),
             torch.asinh(total),
             torch.asinh(total * math.sqrt(n) / (FREQUENCIES * math.sqrt(d_x * d_y))),
             torch.log1p(excess.amax((1, 2)).clamp_min(-0.9)),
@@ -109,8 +119,9 @@ def matched_pairs(x: Scores, y: Scores, whole: np.ndarray | None = None) -> Pair
     return Pairs(i, j, tokens, totals, gaussian, best.clamp_min(0.0).sum(1))
 
 
-def _coefficients(u: Tensor, v: Tensor) -> Tensor:
+def coefficients(u: Tensor, v: Tensor) -> Tensor:
     """Copula coefficients of all pairs of columns, (B, D_x, K, D_y, K) float32, from uniform ranks (B, N, D)."""
+    u, v = u[:, :ROWS], v[:, :ROWS]
     batch, n, d_x = u.shape
     left, right = _basis(u), _basis(v)  # (B, N, D K)
     return (left.transpose(1, 2) @ right / n).view(batch, d_x, FREQUENCIES, v.shape[2], FREQUENCIES)
@@ -146,14 +157,14 @@ def _rival(energy: Tensor, i: Tensor, j: Tensor) -> Tensor:
     return torch.maximum(others[rows, i].amax(-1), others.transpose(1, 2)[rows, j].amax(-1))
 
 
-def _neighbours(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+def _neighbours(u: Tensor, v: Tensor, tied: np.ndarray) -> tuple[Tensor, Tensor]:
     """Neighbour estimates of the strongest matches, (B, M, 3), and which matches have one, (B, M)."""
     batch, n, matched = u.shape
     rows, strongest = min(n, KNN_ROWS), min(matched, KNN_MATCHES)
     s, t = (part[:, :rows, :strongest].detach().cpu().numpy().transpose(0, 2, 1) for part in (u, v))  # (B, S, N)
     left, right = (side.reshape(batch * strongest, rows, 1) for side in (s, t))
     found = np.zeros((batch, matched, len(NEIGHBOURS)))
-    found[:, :strongest] = ksg(left, right).nats.reshape(batch, strongest, len(NEIGHBOURS))
+    found[:, :strongest] = ksg(left, right, tied.repeat(strongest)).nats.reshape(batch, strongest, len(NEIGHBOURS))
     mask = torch.zeros(batch, matched, dtype=torch.float64)
     mask[:, :strongest] = 1.0
     return torch.from_numpy(found), mask

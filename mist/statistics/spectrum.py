@@ -7,10 +7,9 @@ from torch import Tensor
 
 from mist.statistics.canonical import (
     COMPONENTS,
-    Directions,
     cautious,
     correlation,
-    directions,
+    cross_fit,
     faithful,
     fix_signs,
     held_out_nats,
@@ -25,29 +24,16 @@ class Spectrum:
     """Canonical analysis of B tables: in-sample and cross-fitted, at both shrinkages."""
 
     def __init__(self, u: Tensor, v: Tensor) -> None:
-        n, d_x, d_y = u.shape[1], u.shape[2], v.shape[2]
-        self.n, self.d_x, self.d_y = n, d_x, d_y
+        self.n, self.d_x, self.d_y = u.shape[1], u.shape[2], v.shape[2]
         self.u, self.v = u, v
-        half = n // 2
-        folds = ((slice(0, half), slice(half, n)), (slice(half, n), slice(0, half)))
-        self.fitted: list[Directions] = []  # by shrinkage: faithful, cautious
-        self.held_out: list[Tensor] = []  # cross-fitted correlations, (B, C)
-        self.likelihood: list[Tensor] = []  # held-out nats, (B, C)
-        for shrink in (faithful, cautious):
-            self.fitted.append(directions(u, v, shrink(n, d_x), shrink(n, d_y)))
-            rho, gain, bent = (torch.zeros(len(u), min(d_x, d_y), dtype=u.dtype) for _ in range(3))
-            for train, test in folds:
-                size = train.stop - train.start
-                way = directions(u[:, train], v[:, train], shrink(size, d_x), shrink(size, d_y))
-                s, t = u[:, test] @ way.x, v[:, test] @ way.y
-                rho = rho + correlation(s, t) / 2
-                gain = gain + held_out_nats(s, t, way.rho) / 2
-                bent = bent + correlation(s.abs(), t.abs()) / 2
-                if train.start == 0:
-                    self.half_s, self.half_t = s, t  # the second half along directions of the first
-            self.held_out.append(rho)
-            self.likelihood.append(gain)
-        self.held_out_bent = bent
+        fits = cross_fit(u, v, (faithful, cautious))
+        self.fitted = (fits.whole[0], fits.whole[1])  # by shrinkage: faithful, cautious
+        held_out = fits.held_out()
+        self.held_out = (held_out[0], held_out[1])  # cross-fitted correlations, (B, C) each
+        gains = held_out_nats(fits.s, fits.t, fits.rho).mean(1)
+        self.likelihood = (gains[0], gains[1])  # held-out nats, (B, C) each
+        self.held_out_bent = correlation(fits.s[1].abs(), fits.t[1].abs()).mean(0)
+        self.half_s, self.half_t = fits.s[1, 0], fits.t[1, 0]  # the second half along directions of the first
         # the cautious variates are defined where the faithful ones are noise
         self.s, self.t = _aligned(u @ self.fitted[1].x, v @ self.fitted[1].y)  # (B, N, C) each
         self.radius_s = (u @ self.fitted[0].white_x).square().sum(-1, keepdim=True)  # (B, N, 1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from concurrent.futures import Executor
 
 import numpy as np
 import torch
@@ -10,33 +12,40 @@ from torch import Tensor
 
 from mist.batch import Batch
 from mist.copula import Scores, content_order, normal_scores, smooth_scores
-from mist.statistics import features, pairs
+from mist.statistics import features, pairs, swirl
 from mist.statistics import spectrum as spectra
 from mist.statistics.anchors import anchors
 from mist.statistics.canonical import correlation, fix_signs, kurtosis, nats
 from mist.statistics.neighbours import MIDDLE, NEIGHBOURS, Neighbours, ksg, ksg_leading
 from mist.statistics.spectrum import Spectrum
+from mist.statistics.swirl import Swirl
+from mist.statistics.together import workers
 
 LEADING = 3  # canonical pairs that kNN and random features look at
 ALL_ROWS = 768  # rows for kNN over all columns; the whole sample in 1+1 dimensions up to TREE_ROWS
-FIRST_ROWS = 2048  # rows for kNN over the first canonical pair
+MANY_COLUMNS = 10  # from here on, of both sides together, distances say little: MANY_ROWS do
+MANY_ROWS = 512
+FIRST_ROWS = 1024  # rows for kNN over the first canonical pair
 LEADING_ROWS = 512  # rows for kNN over 2 or 3 canonical pairs
 TREE_ROWS = 16384
 TOKEN_ROWS = 128  # rows that become tokens themselves
 ROW_FEATURES = 14
-GLOBAL_FEATURES = 26
-NEIGHBOUR_SETS = 5  # all columns; 1, 2, 3 canonical pairs; the two whitened norms
+GLOBAL_FEATURES = 27
+NEIGHBOUR_SETS = 6  # all columns; 1, 2, 3 canonical pairs; the two whitened norms; turned columns
 GROUPS = {
     "spectrum": spectra.FEATURES,
     "pairs": pairs.FEATURES,
-    "neighbours": 2 * len(NEIGHBOURS) + 4 + NEIGHBOUR_SETS,
+    "neighbours": 2 * len(NEIGHBOURS) + 5 + NEIGHBOUR_SETS,
     "features": features.FEATURES + 2,
+    "swirl": swirl.FEATURES,
     "table": GLOBAL_FEATURES,
     "rows": ROW_FEATURES,
 }
 
+Entry = tuple[Neighbours, Neighbours, int]  # estimates on all rows looked at, on half of them, and how many
 
-def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
+
+def summarise(x: Tensor, y: Tensor, differentiable: bool = False, threads: int = 1) -> Batch:
     """Statistics tokens of B tables of one shape.
 
     Args:
@@ -44,6 +53,7 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
         y: Raw values of the other side, (B, N, D_y).
         differentiable: Soft ranks instead of ranks, so that tokens carry a gradient to x and y. Nearest-neighbour
             tokens carry none.
+        threads: Threads for nearest neighbours, most of the work; no result depends on them.
     """
     to_scores = smooth_scores if differentiable else normal_scores
     u, v = to_scores(x), to_scores(y)
@@ -51,22 +61,25 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
     u, v = u.rows(order), v.rows(order)
     n, d_x, d_y = u.normal.shape[1], u.normal.shape[2], v.normal.shape[2]
     spectrum = Spectrum(u.normal, v.normal)
-    near, all_local, lead_local = _neighbour_sets(u, v, spectrum)
+    coefficients = pairs.coefficients(u.uniform, v.uniform)
+    turned = Swirl(u.normal, v.normal, coefficients.square().sum((2, 4)))
+    near, all_local, lead_local = _neighbour_sets(u, v, spectrum, turned, threads)
     known = near[:, 0, : len(NEIGHBOURS)].numpy() if d_x == d_y == 1 else None
-    matched = pairs.matched_pairs(u, v, known)
+    matched = pairs.matched_pairs(u, v, coefficients, known)
     waves = _wave_tokens(u, v, spectrum, matched)
     tokens = {
         "spectrum": spectrum.tokens(),
         "pairs": matched.tokens,
         "neighbours": near,
         "features": waves,
+        "swirl": turned.tokens(spectrum.held_out[1]),
         "table": _table_token(u, v, spectrum, matched),
         "rows": _row_tokens(u, v, spectrum, all_local, lead_local),
     }
     return Batch(
         tokens={name: _squash(group).float() for name, group in tokens.items()},
         masks={name: torch.ones(group.shape[:2], dtype=torch.bool) for name, group in tokens.items()},
-        anchors=anchors(spectrum, matched, near, waves).float(),
+        anchors=anchors(spectrum, matched, near, waves, turned.total).float(),
         n=torch.full((len(x),), n),
         d_x=torch.full((len(x),), d_x),
         d_y=torch.full((len(x),), d_y),
@@ -78,34 +91,63 @@ def _squash(group: Tensor) -> Tensor:
     return 5.0 * torch.asinh(group / 5.0)
 
 
-def _neighbour_sets(u: Scores, v: Scores, spectrum: Spectrum) -> tuple[Tensor, Tensor, Tensor]:
-    """Neighbour tokens (B, 5, F), and each token row's own contribution over all columns and along the first pair."""
-    n, d_x, d_y = spectrum.n, spectrum.d_x, spectrum.d_y
-    small = d_x == 1 and d_y == 1
-    most = min(LEADING, d_x, d_y)
-    rows = min(n, TREE_ROWS if small else ALL_ROWS)
+def _neighbour_sets(
+    u: Scores, v: Scores, spectrum: Spectrum, turned: Swirl, threads: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Neighbour tokens (B, 6, F), and each token row's own contribution over all columns and along the first pair."""
+    tied = u.tied | v.tied
     x, y = _arrays(u.normal, v.normal)
+    columns = spectrum.d_x + spectrum.d_y
+    with workers(threads) as pool:
+        if columns == 2:  # every other set would look at the same two columns
+            sets = _halved(pool, x, y, tied, TREE_ROWS)() * NEIGHBOUR_SETS
+        else:
+            radii, turns = _arrays(spectrum.radius_s, spectrum.radius_t), _arrays(*turned.variates)
+            parts = [
+                _halved(pool, x, y, tied, ALL_ROWS if columns <= MANY_COLUMNS else MANY_ROWS),
+                _canonical_sets(pool, spectrum, tied),
+                _halved(pool, *radii, tied, pairs.KNN_ROWS),
+                _halved(pool, *turns, tied, LEADING_ROWS),
+            ]
+            sets = [entry for part in parts for entry in part()]
+    tokens = np.stack([_neighbour_token(kind, *entry) for kind, entry in enumerate(sets)], axis=1)
+    first, second = (torch.from_numpy(sets[kind][0].local[:, :TOKEN_ROWS]) for kind in (0, 1))
+    return torch.from_numpy(tokens), first, second
+
+
+def _halved(pool: Executor, s: np.ndarray, t: np.ndarray, tied: np.ndarray, most: int) -> Callable[[], list[Entry]]:
+    """KSG-1 on at most `most` rows of s and t (B, N, D), on half of these, and how many rows they were."""
+    rows = min(s.shape[1], most)
+    whole = pool.submit(ksg, s[:, :rows], t[:, :rows], tied)
+    part = pool.submit(ksg, s[:, : rows // 2], t[:, : rows // 2], tied)
+    return lambda: [(whole.result(), part.result(), rows)]
+
+
+def _canonical_sets(pool: Executor, spectrum: Spectrum, tied: np.ndarray) -> Callable[[], list[Entry]]:
+    """KSG-1 on 1, 2 and 3 canonical pairs, and on rows along directions that others were fitted for."""
+    n, most = spectrum.n, min(LEADING, spectrum.d_x, spectrum.d_y)
     s, t = _arrays(spectrum.s[..., :most], spectrum.t[..., :most])
     half_s, half_t = _arrays(spectrum.half_s[..., :most], spectrum.half_t[..., :most])
-    radius_s, radius_t = _arrays(spectrum.radius_s, spectrum.radius_t)
-    everything = (ksg(x[:, :rows], y[:, :rows]), ksg(x[:, : rows // 2], y[:, : rows // 2]), rows)
-    sets, lead = [everything], everything[0]
-    if not small:
-        whole, held = min(n, FIRST_ROWS), min(n // 2, FIRST_ROWS)
-        lead = ksg(s[:, :whole, :1], t[:, :whole, :1])
-        sets.append((lead, ksg(half_s[:, :held, :1], half_t[:, :held, :1]), whole))
-    if most > 1:
-        whole, held = min(n, LEADING_ROWS), min(n // 2, LEADING_ROWS)
-        fitted = ksg_leading(s[:, :whole], t[:, :whole], most)
-        tested = ksg_leading(half_s[:, :held], half_t[:, :held], most)
-        sets += [(*pair, whole) for pair in zip(fitted, tested, strict=True)]
-    sets += [sets[-1]] * (1 + LEADING - len(sets))  # fewer columns: the largest set stands in
-    whole = min(n, pairs.KNN_ROWS)
-    norms = ksg(radius_s[:, :whole], radius_t[:, :whole])
-    sets.append((norms, ksg(radius_s[:, : whole // 2], radius_t[:, : whole // 2]), whole))
-    tokens = np.stack([_neighbour_token(kind, *entry) for kind, entry in enumerate(sets)], axis=1)
-    first, second = (torch.from_numpy(part.local[:, :TOKEN_ROWS]) for part in (everything[0], lead))
-    return torch.from_numpy(tokens), first, second
+    one, more = min(n, FIRST_ROWS), min(n, LEADING_ROWS)
+    first = (
+        pool.submit(ksg, s[:, :one, :1], t[:, :one, :1], tied),
+        pool.submit(ksg, half_s[:, : one // 2, :1], half_t[:, : one // 2, :1], tied),
+    )
+    further = (
+        ()
+        if most == 1
+        else (
+            pool.submit(ksg_leading, s[:, :more], t[:, :more], tied, most),
+            pool.submit(ksg_leading, half_s[:, : more // 2], half_t[:, : more // 2], tied, most),
+        )
+    )
+
+    def collect() -> list[Entry]:
+        sets: list[Entry] = [(first[0].result(), first[1].result(), one)]
+        sets += [(*pair, more) for pair in zip(*(found.result() for found in further), strict=True)]
+        return sets + [sets[-1]] * (LEADING - len(sets))  # fewer columns: the largest set stands in
+
+    return collect
 
 
 def _arrays(*parts: Tensor) -> tuple[np.ndarray, ...]:
@@ -120,6 +162,7 @@ def _neighbour_token(kind: int, whole: Neighbours, part: Neighbours, rows: int) 
             whole.nats[:, MIDDLE] - part.nats[:, MIDDLE],
             whole.local.std(axis=1) / np.sqrt(rows),
             whole.nats[:, 0] - whole.nats[:, -1],
+            whole.excess,
             np.full(batch, np.log(rows) - 5.0),
         ],
         axis=1,
@@ -138,12 +181,14 @@ def _wave_tokens(u: Scores, v: Scores, spectrum: Spectrum, matched: pairs.Pairs)
         s, t = _principal(s, spectrum.t), _principal(t, spectrum.s)
     else:
         s, t = s[..., :count], t[..., :count]
-    canonical_waves = features.nonlinear_spectrum(_scaled(s), _scaled(t))
+    sets = [(_scaled(s), _scaled(t))]
     strongest = min(2, count)
-    left = u.normal.gather(2, matched.x[:, None, :strongest].expand(-1, n, -1))
-    right = v.normal.gather(2, matched.y[:, None, :strongest].expand(-1, n, -1))
-    matched_waves = features.nonlinear_spectrum(left, right)
-    both = torch.stack([canonical_waves, matched_waves], dim=1)
+    if spectrum.d_x > 1 or spectrum.d_y > 1:  # in 1+1 dimensions both sets are the same
+        left = u.normal.gather(2, matched.x[:, None, :strongest].expand(-1, n, -1))
+        right = v.normal.gather(2, matched.y[:, None, :strongest].expand(-1, n, -1))
+        sets.append((left, right))
+    described = features.nonlinear_spectra(sets)
+    both = torch.stack([described[0], described[-1]], dim=1)
     kinds = torch.eye(2, dtype=torch.float64).expand(len(both), -1, -1)
     return torch.cat([both, kinds], dim=-1)
 

@@ -123,3 +123,19 @@ def test_errors_say_what_to_do():
         fit(Outcomes(broken.quantiles, broken.mi_nats * torch.nan, broken.n, broken.d))
     with pytest.raises(InputError, match="got shapes"):
         fit(Outcomes(broken.quantiles, broken.mi_nats, broken.n[:5], broken.d))
+
+
+def test_no_interval_is_narrower_than_a_bivariate_normal_allows():
+    from mist.calibration import _at_least_normal
+
+    n, rho = 400, 0.8
+    median = -0.5 * np.log(1 - rho**2)
+    spread = torch.linspace(-1.0, 1.0, len(LEVELS), dtype=torch.float64)
+    narrow, wide = (median + width * spread for width in (1e-4, 5.0))
+    found = _at_least_normal(torch.stack([narrow, wide]).clamp(min=0.0), torch.tensor([n, n]), LEVELS)
+    scores = np.random.default_rng(0).multivariate_normal([0, 0], [[1, rho], [rho, 1]], size=(4000, n))
+    fitted = [-0.5 * np.log(1 - np.corrcoef(table.T)[0, 1] ** 2) for table in scores]
+    low, high = (float(found[0, LEVELS.index(tau)]) for tau in (0.05, 0.95))
+    np.testing.assert_allclose([low, high], np.quantile(fitted, [0.05, 0.95]), atol=0.012)
+    torch.testing.assert_close(found[1], wide.clamp(min=0.0))
+    assert (found[0].diff() >= 0).all()

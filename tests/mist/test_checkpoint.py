@@ -100,7 +100,7 @@ def test_a_cut_off_file_is_noticed(copy):
 
 
 EDITS = {
-    "version": (lambda c: c.update(format=99), "got a checkpoint of format 99 .* wanted format 1"),
+    "version": (lambda c: c.update(format=99), "got a checkpoint of format 99 .* wanted format 2"),
     "unknown key": (lambda c: c.update(extra=1), "keys .*'extra'.* wanted exactly"),
     "unknown network key": (lambda c: c["network"].update(dropout=0.1), r"unknown keys \['dropout'\]"),
     "absent network key": (lambda c: c["network"].pop("depth"), r"no \['depth'\]"),

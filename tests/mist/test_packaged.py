@@ -43,6 +43,18 @@ def test_independent_columns_have_next_to_none(packaged):
     assert np.mean([r.interval[0] == 0 for r in answers]) >= 0.85
 
 
+@pytest.mark.parametrize(("levels_x", "levels_y"), [(2, 2), (2, 322), (60, 300), (5, None)])
+def test_independent_columns_with_ties_have_next_to_none(packaged, levels_x, levels_y):
+    tables = []
+    for seed in range(SEEDS // 2):
+        rng = np.random.default_rng(seed)
+        sides = [rng.integers(k, size=442) if k else rng.normal(size=442) for k in (levels_x, levels_y)]
+        tables.append((sides[0], sides[1]))
+    answers = packaged.estimate_batch(tables)
+    assert np.mean([r.mi for r in answers]) < 0.03
+    assert np.mean([r.interval[0] == 0 for r in answers]) >= 0.85
+
+
 def test_what_must_not_matter_does_not(packaged):
     rng = np.random.default_rng(0)
     shared = rng.normal(size=(500, 1))

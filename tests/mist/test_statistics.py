@@ -8,6 +8,8 @@ from scipy.special import digamma
 from mist.statistics import ANCHORS, GROUPS, canonical, neighbours, pairs, summarise
 from mist.statistics.anchors import gaussian_bias
 from mist.statistics.neighbours import NEIGHBOURS, ksg, ksg_leading
+from mist.statistics.ripples import ripples, surprising
+from mist.statistics.swirl import Swirl
 
 SHAPES = [(8, 1, 1), (16, 40, 3), (60, 1, 4), (300, 1, 1), (300, 2, 3), (400, 6, 6)]
 
@@ -46,22 +48,27 @@ def plain_ksg(s, t):
 @pytest.mark.parametrize(("n", "d_s", "d_t"), [(60, 1, 1), (300, 1, 1), (120, 2, 3), (9, 1, 1)])
 def test_ksg_agrees_with_the_book(rng, n, d_s, d_t):
     s, t = gaussian_table(rng, n, d_s, d_t)
-    np.testing.assert_allclose(ksg(s[None], t[None]).nats[0], plain_ksg(s, t), atol=1e-6)
+    for tied in (False, True):  # looking for ties where there are none changes nothing
+        found = ksg(s[None], t[None], np.array([tied]))
+        np.testing.assert_allclose(found.nats[0], plain_ksg(s, t), atol=2e-3 if tied else 1e-6)
+        np.testing.assert_allclose(found.excess, 0.0, atol=1e-3)
 
 
 def test_trees_and_blocks_agree_with_and_without_ties(rng):
     x, y = gaussian_table(rng, 400, 1, 1)
-    for s, t in ((x, y), (np.round(x), np.round(y))):
-        tree = neighbours._on_tree(s[:, 0], t[:, 0])
-        block = neighbours._on_block(neighbours._maximum(s[None]), neighbours._maximum(t[None]))
+    for s, t, tied in ((x, y, False), (np.round(x), np.round(y), True), (np.round(3 * x), y, True)):
+        tree = neighbours._on_tree(s[:, 0], t[:, 0], tied)
+        block = neighbours._on_block(neighbours._maximum(s[None]), neighbours._maximum(t[None]), np.array([tied]))
         np.testing.assert_allclose(tree.nats, block.nats, atol=1e-6)
         np.testing.assert_allclose(tree.local, block.local, atol=1e-6)
+        np.testing.assert_allclose(tree.excess, block.excess, atol=1e-6)
 
 
 def test_leading_columns_share_distances_and_nothing_else(rng):
     s, t = (rng.normal(size=(5, 200, 3)) for _ in range(2))
-    for count, shared in zip((2, 3), ksg_leading(s, t, 3), strict=True):
-        np.testing.assert_array_equal(shared.nats, ksg(s[..., :count], t[..., :count]).nats)
+    untied = np.zeros(5, dtype=bool)
+    for count, shared in zip((2, 3), ksg_leading(s, t, untied, 3), strict=True):
+        np.testing.assert_array_equal(shared.nats, ksg(s[..., :count], t[..., :count], untied).nats)
 
 
 def test_ties_give_the_plug_in_information_of_a_discrete_table(rng):
@@ -69,7 +76,49 @@ def test_ties_give_the_plug_in_information_of_a_discrete_table(rng):
     y = np.where(rng.uniform(size=(4000, 1)) < 0.7, x, rng.integers(0, 3, size=(4000, 1)))
     counts = np.histogram2d(x[:, 0], y[:, 0], bins=3)[0] / 4000
     plug_in = (counts * np.log(counts / counts.sum(0) / counts.sum(1, keepdims=True))).sum()
-    np.testing.assert_allclose(ksg(x[None], y[None]).nats, plug_in, atol=0.005)
+    np.testing.assert_allclose(ksg(x[None], y[None], np.array([True])).nats, plug_in, atol=0.005)
+
+
+@pytest.mark.parametrize(("levels_x", "levels_y"), [(2, 20), (2, 300), (60, 300), (20, 20)])
+def test_ties_on_both_sides_show_no_dependence_that_is_not_there(rng, levels_x, levels_y):
+    x, y = (rng.integers(0, levels, size=(30, 442, 1)).astype(float) for levels in (levels_x, levels_y))
+    nats = ksg(x, y, np.ones(30, dtype=bool)).nats
+    assert (nats.mean(0) < 2 * nats.std(0) / 30**0.5).all()
+
+
+def spun(v, speed):
+    """Columns 0 and 1 turned by `speed` times the mean square of the row."""
+    angle = speed * np.square(v).mean(1)
+    one, two = v[:, 0].copy(), v[:, 1].copy()
+    return np.column_stack(
+        [np.cos(angle) * one - np.sin(angle) * two, np.sin(angle) * one + np.cos(angle) * two, v[:, 2:]]
+    )
+
+
+def test_turned_columns_find_what_a_spiral_hides(rng):
+    x, y = gaussian_table(rng, 3000, 5, 5, rho=0.8)
+    u, v = tensors(spun(x, 1.0), spun(y, -1.5))
+    u, v = ((side - side.mean(1, keepdim=True)) / side.std(1, keepdim=True) for side in (u, v))
+    plain = canonical.nats(canonical.directions(u, v, canonical.FLOOR, canonical.FLOOR).rho).sum()
+    total = Swirl(u, v, torch.ones(1, 5, 5)).total[0]
+    truth = -2.5 * np.log(1 - 0.8**2)
+    assert plain < 0.75 * truth
+    assert abs(total - truth) < 0.25 * truth  # radii of both sides go together: some of it counts twice
+
+
+def test_turned_columns_of_independent_sides_show_little(rng):
+    u, v = (torch.from_numpy(rng.normal(size=(20, 2000, 4))) for _ in range(2))
+    assert Swirl(u, v, torch.ones(20, 4, 4)).total.mean() < 0.02
+
+
+def test_many_periods_show_as_one_high_peak(rng):
+    u = rng.uniform(size=(1, 600, 3))
+    v = rng.uniform(size=(1, 600, 2))
+    v[0, :, 1] = np.argsort(np.argsort(np.cos(10 * 2 * np.pi * u[0, :, 2]) + 0.3 * rng.normal(size=600))) / 600
+    peak, fine = ripples(torch.from_numpy(u), torch.from_numpy(v))
+    assert np.unravel_index(int(peak[0].argmax()), (3, 2)) == (2, 1)
+    assert (surprising(peak, 600)[0] > 0).sum() == 1
+    assert int(fine[0].argmax()) == int(peak[0].argmax())
 
 
 def test_faithful_canonical_correlations_are_the_textbook_ones(rng):
@@ -105,7 +154,8 @@ def test_matching_finds_the_pairs_whatever_their_shape(rng):
     batch = [torch.from_numpy(side)[None] for side in (x, y)]
     from mist.copula import normal_scores
 
-    found = pairs.matched_pairs(*(normal_scores(side) for side in batch))
+    sides = [normal_scores(side) for side in batch]
+    found = pairs.matched_pairs(*sides, pairs.coefficients(*(side.uniform for side in sides)))
     matches = set(zip(found.x[0].tolist(), found.y[0].tolist(), strict=True))
     assert {(2, 0), (0, 2), (1, 3)} <= matches
 

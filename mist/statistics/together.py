@@ -1,0 +1,22 @@
+"""Independent pieces of work, at once on several threads or one after another on none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any
+
+
+class Inline(Executor):
+    """Does what is submitted at once, in the caller's thread."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run `fn` now; a finished future."""
+        done: Future[Any] = Future()
+        done.set_result(fn(*args, **kwargs))  # an error surfaces here, where the work is done
+        return done
+
+
+def workers(threads: int) -> Executor:
+    """An executor with so many threads; with one, none is started."""
+    return ThreadPoolExecutor(threads) if threads > 1 else Inline()
