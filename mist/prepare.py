@@ -95,7 +95,7 @@ def tabulate(tables: Sequence[tuple[Array, Array]], threads: int = 1) -> Batch:
     jobs = [(_stack(tables, piece, 0), _stack(tables, piece, 1)) for piece in pieces]
     with one_thread(), workers(threads if len(jobs) > 1 else 1) as pool:
         inner = threads if len(jobs) == 1 else 1
-        parts = list(pool.map(lambda job: summarise(*job, threads=inner), jobs))
+        parts = list(pool.map(lambda job: summarise(job[0], job[1], threads=inner), jobs))
     order = torch.tensor([index for piece in pieces for index in piece])
     return Batch.cat(parts).take(torch.argsort(order))
 

@@ -102,12 +102,13 @@ def _neighbour_sets(
         if columns == 2:  # every other set would look at the same two columns
             sets = _halved(pool, x, y, tied, TREE_ROWS)() * NEIGHBOUR_SETS
         else:
-            radii, turns = _arrays(spectrum.radius_s, spectrum.radius_t), _arrays(*turned.variates)
+            radius_s, radius_t = _arrays(spectrum.radius_s, spectrum.radius_t)
+            turned_s, turned_t = _arrays(*turned.variates)
             parts = [
                 _halved(pool, x, y, tied, ALL_ROWS if columns <= MANY_COLUMNS else MANY_ROWS),
                 _canonical_sets(pool, spectrum, tied),
-                _halved(pool, *radii, tied, pairs.KNN_ROWS),
-                _halved(pool, *turns, tied, LEADING_ROWS),
+                _halved(pool, radius_s, radius_t, tied, pairs.KNN_ROWS),
+                _halved(pool, turned_s, turned_t, tied, LEADING_ROWS),
             ]
             sets = [entry for part in parts for entry in part()]
     tokens = np.stack([_neighbour_token(kind, *entry) for kind, entry in enumerate(sets)], axis=1)
