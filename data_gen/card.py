@@ -174,7 +174,8 @@ def _draw(path: Path, columns: Columns) -> None:
 
     names = np.unique(columns.family)
     sizes = {"n": columns.n, "d_x + d_y": columns.d_x + columns.d_y}
-    panels = {"mutual information (nats)": (columns.mi_nats, np.linspace(0.0, columns.mi_nats.max() + 1e-9, 41))}
+    roots = np.sqrt(columns.mi_nats)  # so that weak dependence has room
+    panels = {"mutual information (nats)": (roots, np.linspace(0.0, roots.max() + 1e-9, 41))}
     for label, values in sizes.items():  # bins are even in the logarithm to base 2
         panels[label] = (np.log2(values), np.linspace(np.log2(values.min()), np.log2(values.max() + 1), 21))
     figure = Figure(figsize=(10.0, 0.22 * len(names) + 1.2), layout="constrained")
@@ -186,8 +187,11 @@ def _draw(path: Path, columns: Columns) -> None:
         axis.pcolormesh(edges, np.arange(len(names) + 1) - 0.5, np.sqrt(shares), cmap="Blues", vmin=0)
         axis.set_xlabel(label)
         if label in sizes:
-            ticks = range(math.ceil(edges[0]), math.floor(edges[-1]) + 1)
+            ticks = range(math.ceil(edges[0]), math.floor(edges[-1]) + 1, 2)
             axis.set_xticks(ticks, labels=[str(2**tick) for tick in ticks])
+        else:
+            nats = [tick for tick in (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0) if tick <= edges[-1] ** 2]
+            axis.set_xticks(np.sqrt(nats), labels=[f"{tick:g}" for tick in nats])
     axes[0].set_yticks(range(len(names)), labels=[str(name) for name in names], fontsize=8)
     axes[0].invert_yaxis()
     figure.savefig(path, dpi=100)
