@@ -199,7 +199,7 @@ def test_truths_of_normal_laws_are_found_again_from_rows(
 
 def test_card_shows_the_figures_of_a_benchmark(copy: Path, tmp_path: Path) -> None:
     runs = {Case(1, 0.0): [Run(10.0, 9.0)], Case(2, 0.0): [Run(5.0, 10.0)]}
-    machine = {"processor": "a processor", "cores": 2, "stolen_share": 0.125}
+    machine = {"processor": "a processor", "cores": 2, "stolen_share": 0.125, "load_average": [1.0]}
     file = tmp_path / "figures.json"
     file.write_text(json.dumps({"command": "a command", "machine": machine, **report(1200, runs)}))
     card = Path(validate(ValidateConfig(str(copy), truths=0, benchmark=file)))
