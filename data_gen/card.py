@@ -154,7 +154,8 @@ def _throughput(benchmark: Mapping[str, Any] | None) -> str:
 
 Whole processes, {benchmark["tables"]:,} tables each, medians; made by `{benchmark["command"]}` on
 {machine["cores"]} cores of {machine["processor"]}, of whose time the host gave {machine["stolen_share"]:.0%} to others.
-The load average at the end was {machine["load_average"][0]:.1f}: what exceeds the workers is other work, which slowed the runs.
+The load average at the end was {machine["load_average"][0]:.1f}: what exceeds the workers is other work, which slowed
+the runs.
 
 | workers | flow share | tables/s | per second of processor time | times as fast as the fewest | runs |
 |---:|---:|---:|---:|---:|---:|
