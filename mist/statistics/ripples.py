@@ -54,8 +54,13 @@ def _bands(u: Tensor) -> tuple[Tensor, Tensor]:
     waves = [torch.ones_like(cosine), cosine]
     while len(waves) < HIGH.stop:
         waves.append(2 * cosine * waves[-1] - waves[-2])
-    low, high = (torch.stack(part, dim=-1) for part in (waves[1 : LOW + 1], waves[HIGH.start :]))
-    return tuple(math.sqrt(2.0) * (part - part.mean(1, keepdim=True)) for part in (low, high))  # type: ignore[return-value]
+    low, high = torch.stack(waves[1 : LOW + 1], dim=-1), torch.stack(waves[HIGH.start :], dim=-1)
+    return _centred(low), _centred(high)
+
+
+def _centred(waves: Tensor) -> Tensor:
+    """Zero mean along N, unit variance of an untied column's waves, (B, N, D, F)."""
+    return math.sqrt(2.0) * (waves - waves.mean(1, keepdim=True))
 
 
 def _products(left: Tensor, right: Tensor) -> Tensor:
