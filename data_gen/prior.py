@@ -67,8 +67,9 @@ class Prior:
         area: Most values of a table, n (d_x + d_y); more rows are not drawn.
         noise_share: Share of tables in which some columns of a side are pure noise.
         redundant_share: Share of tables in which some columns of a side are functions of others of that side.
-        bent_share: Share of low-dimensional tables that are normal or Student laws seen through a spiral, a swirl or a
-            swiss roll on one side or both.
+        bent_share: Share of tables of at most bent_d columns per side that are normal or Student laws seen through a
+            spiral, a swirl or a swiss roll on one side or both.
+        bent_d: Most columns of a side of such a table.
         flow_share: Share of tables with a random flow on one side.
         mist_share: Share of shapes (so of tables) that follow MIST's laws.
         mist_laws: MIST's laws as (family, map of every column of both sides: base, asinh, half_cube or wiggly).
@@ -86,6 +87,7 @@ class Prior:
     noise_share: float = 0.25
     redundant_share: float = 0.08
     bent_share: float = 0.12
+    bent_d: int = 32
     flow_share: float = 0.05
     mist_share: float = 0.25
     mist_laws: tuple[tuple[str, str], ...] = ()
@@ -128,7 +130,7 @@ class Prior:
         """Draw a joint distribution whose sides have exactly shape.d_x and shape.d_y columns after the maps."""
         if shape.mist:
             return self._draw_mist(rng, shape)
-        if max(shape.d_x, shape.d_y) <= self.low_d and rng.uniform() < self.bent_share:
+        if max(shape.d_x, shape.d_y) <= self.bent_d and rng.uniform() < self.bent_share:
             bent = {name: weight for name, weight in BENT_FAMILIES.items() if name in self.families}
             if bent:
                 return self._draw_bent(rng, shape, bent)

@@ -65,7 +65,7 @@ WIDE_FAMILIES = {
     "student_wishart": 0.008,
     "student_identity": 0.03,
     "additive_noise": 0.045,
-    "independence": 0.15,
+    "independence": 0.22,
     "gamma_exponential": 0.02,
     "clayton": 0.02,
     "gumbel": 0.015,
@@ -76,6 +76,8 @@ WIDE_FAMILIES = {
     "noisy_sinusoid": 0.025,
     "noisy_waves": 0.015,
     "noisy_ripples": 0.015,
+    "noisy_zigzag": 0.035,
+    "noisy_target": 0.03,
     "noisy_steps": 0.01,
     "noisy_product": 0.02,
     "noisy_scale": 0.015,
@@ -91,17 +93,17 @@ WIDE_FAMILIES = {
     "mixture_signs": 0.015,
     "mixture_labelled": 0.02,
     "student_mixture": 0.015,
-    "discrete_channel": 0.01,
+    "discrete_channel": 0.02,
     "discrete_classes": 0.02,
     "discrete_cut": 0.07,
     "discrete_label": 0.03,
     "discrete_quantised": 0.015,
     "discrete_gao": 0.005,
     "discrete_poisson": 0.01,
-    "zero_inflated": 0.015,
+    "zero_inflated": 0.03,
     "product": 0.09,
 }
-# Simple laws of few columns for spirals, swirls and swiss rolls.
+# Simple laws for spirals, swirls and swiss rolls.
 BENT_FAMILIES = {
     "gaussian_spectrum": 0.35,
     "gaussian_two_pairs": 0.2,

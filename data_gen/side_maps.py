@@ -11,6 +11,7 @@ from data_gen.registry import TRANSFORMS
 from data_gen.transforms.base import Transform
 from data_gen.transforms.noise_columns import NoiseColumns
 from data_gen.transforms.redundant import RedundantColumns
+from data_gen.transforms.spiral import InPlane
 
 MAP_COUNTS = (0.4, 0.3, 0.2, 0.1)  # probability of 0, 1, 2, 3 maps of a side
 _MIXING = ("rotation", "linear", "spiral", "swirl", "flow")  # maps that hide ties
@@ -65,7 +66,10 @@ def draw_bend(rng: np.random.Generator, d: int) -> str | None:
 
 
 def bending(rng: np.random.Generator, tails: Tails, bend: str | None, d: int) -> tuple[Transform, ...]:
-    """Return maps of a side of d columns that tame its tails where that is needed, or sometimes, and then bend it."""
+    """Return maps of a side of d columns that tame its tails where that is needed, or sometimes, and then bend it.
+
+    A plane that turns has one of the first two columns, on which sparse laws depend however many columns there are.
+    """
     steps: list[Transform] = []
     if tails == "heavy" and (bend == "spiral" or rng.uniform() < 0.5):
         steps.append(TRANSFORMS.get("asinh").draw(rng, d))
@@ -73,7 +77,10 @@ def bending(rng: np.random.Generator, tails: Tails, bend: str | None, d: int) ->
         steps.append(TRANSFORMS.get("normal_cdf").draw(rng, d))
     if bend == "swiss_roll" and tails != "unit":
         steps = [TRANSFORMS.get("asinh").draw(rng, d), TRANSFORMS.get("squash").draw(rng, d)]
-    return tuple(steps) if bend is None else (*steps, TRANSFORMS.get(bend).draw(rng, d))
+    if bend is None:
+        return tuple(steps)
+    last = TRANSFORMS.get(bend).draw(rng, d)
+    return (*steps, last.with_leading(int(rng.integers(2))) if isinstance(last, InPlane) else last)
 
 
 def mist_map(curve: str, side: str, d: int) -> tuple[Transform, ...]:

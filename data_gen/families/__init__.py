@@ -17,6 +17,7 @@ from data_gen.families import (  # noqa: F401  (imported for their registrations
     noisy_curve,
     noisy_function,
     noisy_scale,
+    noisy_wave,
     product,
     shells,
     student,

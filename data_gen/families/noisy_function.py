@@ -189,49 +189,6 @@ class NoisySinusoid(NoisyFunction):
         return np.sin(np.pi * shape * s)
 
 
-@FAMILIES.register("noisy_waves")
-@dataclass(frozen=True)
-class NoisyWaves(NoisyFunction):
-    """A sinusoid of 3 to 10 periods over -1..1."""
-
-    @classmethod
-    def draw_shape(cls, rng: np.random.Generator) -> float:
-        """Draw the number of periods."""
-        return log_uniform(rng, 3.0, 10.0)
-
-    def rows_needed(self) -> float:
-        """Eight rows for each half period (guess)."""
-        return 16.0 * self.shape
-
-    @staticmethod
-    def f(s: np.ndarray, shape: float) -> np.ndarray:
-        """Return the sine of the input."""
-        return np.sin(np.pi * shape * s)
-
-
-@FAMILIES.register("noisy_ripples")
-@dataclass(frozen=True)
-class NoisyRipples(NoisyFunction):
-    """A cosine of the inputs' distance from 0: rings in two inputs, shells in three."""
-
-    most_inputs = 3
-    summary = "norm"
-
-    @classmethod
-    def draw_shape(cls, rng: np.random.Generator) -> float:
-        """Draw the number of periods per unit of distance."""
-        return float(rng.uniform(0.5, 2.5))
-
-    def rows_needed(self) -> float:
-        """Eight rows for each half period in every input (guess)."""
-        return 8.0 * max(4 * self.shape, 1.0) ** self.inputs
-
-    @staticmethod
-    def f(s: np.ndarray, shape: float) -> np.ndarray:
-        """Return the cosine of the radius."""
-        return np.cos(2 * np.pi * shape * s)
-
-
 @FAMILIES.register("noisy_steps")
 @dataclass(frozen=True)
 class NoisySteps(NoisyFunction):

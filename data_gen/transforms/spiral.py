@@ -1,6 +1,6 @@
 """Maps that bend a side: rotations by an angle that depends on the radius, and the swiss roll."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -20,7 +20,7 @@ def _turned(v: np.ndarray, plane: tuple[int, int], angle: np.ndarray) -> np.ndar
 
 
 @dataclass(frozen=True)
-class _InPlane(Transform):
+class InPlane(Transform):
     """A map of one coordinate plane; a side of one column is left as it is.
 
     Attributes:
@@ -43,6 +43,12 @@ class _InPlane(Transform):
         """The two coordinates that turn."""
         return self.first, self.second
 
+    def with_leading(self, column: int) -> Self:
+        """Return the same map in a plane that has a given column; of one column, the same map."""
+        if self.d_in == 1 or column in self.plane:
+            return self
+        return replace(self, first=column)
+
     @classmethod
     def _in_random_plane(cls, rng: np.random.Generator, d: int, speed: float) -> Self:
         first, second = rng.choice(d, size=2, replace=False) if d > 1 else (0, 0)
@@ -51,7 +57,7 @@ class _InPlane(Transform):
 
 @TRANSFORMS.register("spiral")
 @dataclass(frozen=True)
-class Spiral(_InPlane):
+class Spiral(InPlane):
     """Turns a plane by speed |v|^2 / d, the radius being that of the whole row (Czyz et al. 2023: speed 1)."""
 
     accepts = BOUNDED
@@ -71,7 +77,7 @@ class Spiral(_InPlane):
 
 @TRANSFORMS.register("swirl")
 @dataclass(frozen=True)
-class Swirl(_InPlane):
+class Swirl(InPlane):
     """Turns a plane by speed log(1 + r^2), r the radius within the plane; gentle where tails are heavy."""
 
     leaves: ClassVar[Tails] = "light"

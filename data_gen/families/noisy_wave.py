@@ -1,0 +1,97 @@
+"""Functions of many periods seen through noise: waves, zigzags, rings."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data_gen.families.base import log_uniform
+from data_gen.families.noisy_function import NoisyFunction
+from data_gen.registry import FAMILIES
+
+
+@FAMILIES.register("noisy_waves")
+@dataclass(frozen=True)
+class NoisyWaves(NoisyFunction):
+    """A sinusoid of 3 to 10 periods over -1..1."""
+
+    @classmethod
+    def draw_shape(cls, rng: np.random.Generator) -> float:
+        """Draw the number of periods."""
+        return log_uniform(rng, 3.0, 10.0)
+
+    def rows_needed(self) -> float:
+        """Eight rows for each half period (guess)."""
+        return 16.0 * self.shape
+
+    @staticmethod
+    def f(s: np.ndarray, shape: float) -> np.ndarray:
+        """Return the sine of the input."""
+        return np.sin(np.pi * shape * s)
+
+
+@FAMILIES.register("noisy_ripples")
+@dataclass(frozen=True)
+class NoisyRipples(NoisyFunction):
+    """A cosine of the inputs' distance from 0: rings in two inputs, shells in three."""
+
+    most_inputs = 3
+    summary = "norm"
+
+    @classmethod
+    def draw_shape(cls, rng: np.random.Generator) -> float:
+        """Draw the number of periods per unit of distance."""
+        return float(rng.uniform(0.5, 2.5))
+
+    def rows_needed(self) -> float:
+        """Eight rows for each half period in every input (guess)."""
+        return 8.0 * max(4 * self.shape, 1.0) ** self.inputs
+
+    @staticmethod
+    def f(s: np.ndarray, shape: float) -> np.ndarray:
+        """Return the cosine of the radius."""
+        return np.cos(2 * np.pi * shape * s)
+
+
+@FAMILIES.register("noisy_zigzag")
+@dataclass(frozen=True)
+class NoisyZigzag(NoisyFunction):
+    """A triangle wave of 2 to 10 periods over -1..1, of the sum of the inputs."""
+
+    most_inputs = 2
+
+    @classmethod
+    def draw_shape(cls, rng: np.random.Generator) -> float:
+        """Draw the number of periods."""
+        return log_uniform(rng, 2.0, 10.0)
+
+    def rows_needed(self) -> float:
+        """Eight rows for each half period in every input (guess)."""
+        return 8.0 * (2 * self.shape) ** self.inputs
+
+    @staticmethod
+    def f(s: np.ndarray, shape: float) -> np.ndarray:
+        """Return the triangle wave of the sum, from 0 to 1 and back in each period."""
+        return 2 * np.abs(shape * s / 2 - np.rint(shape * s / 2))
+
+
+@FAMILIES.register("noisy_target")
+@dataclass(frozen=True)
+class NoisyTarget(NoisyFunction):
+    """Rings of equal width about 0 whose values alternate between 0 and 1: stripes in one input, shells in three."""
+
+    most_inputs = 3
+    summary = "norm"
+
+    @classmethod
+    def draw_shape(cls, rng: np.random.Generator) -> float:
+        """Draw the number of rings per unit of distance."""
+        return float(np.floor(log_uniform(rng, 2.0, 9.0)))
+
+    def rows_needed(self) -> float:
+        """Eight rows for each ring in every input (guess)."""
+        return 8.0 * (2 * self.shape) ** self.inputs
+
+    @staticmethod
+    def f(s: np.ndarray, shape: float) -> np.ndarray:
+        """Return the value of the ring."""
+        return np.floor(shape * s) % 2
