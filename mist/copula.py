@@ -14,6 +14,7 @@ import torch
 from scipy.special import ndtri
 from torch import Tensor
 
+_STEPS = 2.0**44  # of a unit of a row's key; 2^19 units fit into an int64
 SMOOTH_BANDWIDTH = 0.3  # of a column's typical gap n^(-1/2); guess: wide enough for a gradient, narrow enough for ranks
 
 
@@ -42,15 +43,29 @@ class Scores:
         return Scores(self.normal.gather(1, index), self.uniform.gather(1, index), self.ties)
 
 
-def midranks(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mid-ranks 1..N along the last axis, and the share of tied values.
+@dataclass(frozen=True)
+class Ranked:
+    """Columns (..., N) in increasing order.
 
-    Args:
-        columns: Values, (..., N).
-
-    Returns:
-        Ranks (..., N) float64 and tied shares (...,) in [0, 1).
+    Attributes:
+        order: Where the sorted entries stood, (..., N) int64.
+        half_steps: Twice the mid-rank of each sorted entry, from 2 to 2N, (..., N) int64; mid-ranks are halves.
+        ties: Share of entries that repeat another's value, (...,) in [0, 1).
     """
+
+    order: np.ndarray
+    half_steps: np.ndarray
+    ties: np.ndarray
+
+    def placed(self, table: np.ndarray) -> np.ndarray:
+        """An entry of `table` (2N + 1,) for every value by twice its mid-rank, where the value stood, (..., N)."""
+        found = np.empty(self.order.shape)
+        np.put_along_axis(found, self.order, table[self.half_steps], axis=-1)
+        return found
+
+
+def ranked(columns: np.ndarray) -> Ranked:
+    """Sort columns (..., N) and give equal values the mean of their ranks."""
     n = columns.shape[-1]
     order = np.argsort(columns, axis=-1)
     values = np.take_along_axis(columns, order, axis=-1)
@@ -58,15 +73,13 @@ def midranks(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     np.not_equal(values[..., 1:], values[..., :-1], out=new[..., 1:])
     position = np.broadcast_to(np.arange(n), columns.shape)
     if new.all():
-        sorted_ranks = position + 1.0
+        half_steps = 2 * position + 2
     else:
         first = np.maximum.accumulate(np.where(new, position, 0), axis=-1)
         ends = np.concatenate([new[..., 1:], np.ones_like(new[..., :1])], axis=-1)
         last = np.minimum.accumulate(np.where(ends, position, n)[..., ::-1], axis=-1)[..., ::-1]
-        sorted_ranks = (first + last) / 2.0 + 1.0
-    ranks = np.empty(columns.shape)
-    np.put_along_axis(ranks, order, sorted_ranks, axis=-1)
-    return ranks, 1.0 - new.mean(axis=-1)
+        half_steps = first + last + 2
+    return Ranked(order, half_steps, 1.0 - new.mean(axis=-1))
 
 
 def normal_scores(values: Tensor) -> Scores:
@@ -77,12 +90,16 @@ def normal_scores(values: Tensor) -> Scores:
     """
     n = values.shape[1]
     columns = np.ascontiguousarray(values.detach().cpu().numpy().swapaxes(1, 2))  # (B, D, N)
-    ranks, ties = midranks(columns)
-    half_steps = np.rint(2.0 * ranks).astype(np.int64) - 2  # mid-ranks are halves: a table of 2n - 1 scores serves all
-    table = ndtri(np.arange(1, 2 * n) / (2.0 * n))
-    normal = torch.from_numpy(table[half_steps].swapaxes(1, 2).copy())
-    uniform = torch.from_numpy(((ranks - 0.5) / n).swapaxes(1, 2).copy())
-    return Scores(_standardised(normal), uniform, torch.from_numpy(ties))
+    found = ranked(columns)
+    steps = np.arange(2 * n + 1)
+    table = ndtri((steps - 1).clip(1, 2 * n - 1) / (2.0 * n))  # of 2N - 1 mid-ranks
+    tied = bool(found.ties.any())
+    if not tied:  # all columns hold the same scores: what standardises one does all
+        table = table / np.sqrt(np.square(table[2::2]).mean())
+    normal, uniform = (
+        torch.from_numpy(found.placed(part).swapaxes(1, 2).copy()) for part in (table, (steps - 1) / (2.0 * n))
+    )
+    return Scores(_standardised(normal) if tied else normal, uniform, torch.from_numpy(found.ties))
 
 
 def smooth_scores(values: Tensor) -> Scores:
@@ -136,4 +153,4 @@ def _key(scores: Tensor) -> Tensor:
     """A generic function of each row of one side, (B, N, D) -> (B, N), the same bits whatever the columns' order."""
     scores = scores.detach().cpu()
     wave = torch.sin(2.3 * scores + 0.7) + 0.37 * scores.square() * torch.sin(5.1 * scores)
-    return wave.sort(dim=-1).values.sum(dim=-1)
+    return (wave * _STEPS).round().long().sum(dim=-1) / _STEPS  # sums of whole numbers know no order

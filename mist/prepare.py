@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from numbers import Real
 from typing import Any
 
@@ -20,6 +21,7 @@ Array = NDArray[np.float64]
 MIN_ROWS = 8
 # Below this share of distinct values a column counts as tied (guess: most rounded measurements keep more).
 DISTINCT_SHARE = 0.9
+_COMPARED = 32  # rows by which a copy is suspected before all rows are compared
 
 
 @dataclass(frozen=True)
@@ -221,16 +223,16 @@ def _size_notices(x: Array, y: Array, limits: Limits | None, allow: bool) -> lis
 
 
 def _value_notices(sides: dict[str, _Side]) -> list[Notice]:
-    constant, tied, ranks = [], [], {}
+    constant, tied = [], []
     rows = len(sides["x"].values)
     for name, side in sides.items():
-        ranks[name] = [np.unique(values, return_inverse=True)[1] for values in side.values.T]
-        for label, rank in zip(side.names, ranks[name], strict=True):
-            distinct = int(rank.max()) + 1
-            if distinct == 1:
+        ordered = np.sort(side.values, axis=0)
+        distinct = 1 + (ordered[1:] != ordered[:-1]).sum(axis=0)  # (d,)
+        for label, count in zip(side.names, distinct.tolist(), strict=True):
+            if count == 1:
                 constant.append(f"{name} column {label}")
-            elif distinct < DISTINCT_SHARE * rows:
-                tied.append(f"{name} column {label} ({distinct} distinct values)")
+            elif count < DISTINCT_SHARE * rows:
+                tied.append(f"{name} column {label} ({count} distinct values)")
     notices = []
     if constant:
         notices.append(Notice("constant", f"{_listed(constant)} never varies and so carries no information"))
@@ -242,26 +244,39 @@ def _value_notices(sides: dict[str, _Side]) -> list[Notice]:
             )
         )
     continuous = len(constant) + len(tied) < sum(len(side.names) for side in sides.values())
-    return notices + _copy_notices(sides, ranks) + _repeat_notices(sides, continuous)
+    return notices + _copy_notices(sides) + _repeat_notices(sides, continuous)
 
 
-def _copy_notices(sides: dict[str, _Side], ranks: dict[str, list[NDArray[np.int64]]]) -> list[Notice]:
+def _copy_notices(sides: dict[str, _Side]) -> list[Notice]:
     """A column of x that is a strictly monotone function of a column of y makes MI infinite for continuous data."""
-    known = {
-        (direction * rank - (direction * rank).min()).tobytes(): label
-        for label, rank in zip(sides["y"].names, ranks["y"], strict=True)
-        for direction in (1, -1)
-        if rank.max() > 0
-    }
+    x, y = sides["x"], sides["y"]
+    alike: dict[bytes, list[int]] = {}  # columns of y by the order of their first rows, either way round
+    for values in (y.values, -y.values):
+        for column, pattern in enumerate(_first_order(values)):
+            alike.setdefault(pattern, []).append(column)
+    dense = cache(lambda name, column: np.unique(sides[name].values[:, column], return_inverse=True)[1])
     shared = [
-        f"{label} and {known[rank.tobytes()]}"
-        for label, rank in zip(sides["x"].names, ranks["x"], strict=True)
-        if rank.tobytes() in known
+        f"{x.names[i]} and {y.names[j]}"
+        for i, pattern in enumerate(_first_order(x.values))
+        for j in dict.fromkeys(alike.get(pattern, ()))
+        if _monotone(dense("x", i), dense("y", j))
     ]
     if not shared:
         return []
     text = f"x and y hold the same column ({_listed(shared)}): I(X;X) is infinite for continuous data"
     return [Notice("copy", f"{text}, any figure is too small")]
+
+
+def _first_order(values: Array) -> list[bytes]:
+    """Of each column of (n, d): how many of its first rows lie below each of them, alike for increasing maps of it."""
+    first = values[:_COMPARED]
+    return [column.tobytes() for column in (first[None, :, :] < first[:, None, :]).sum(axis=1).T]
+
+
+def _monotone(one: NDArray[np.int64], other: NDArray[np.int64]) -> bool:
+    """Whether dense ranks (n,) that are not all the same agree, or agree with the others turned round."""
+    most = one.max()
+    return bool(most > 0 and (np.array_equal(one, other) or np.array_equal(one, most - other)))
 
 
 def _repeat_notices(sides: dict[str, _Side], continuous: bool) -> list[Notice]:

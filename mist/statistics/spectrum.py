@@ -18,6 +18,7 @@ from mist.statistics.canonical import (
 )
 
 FEATURES = 20
+ROWS = 4096  # of the moments beyond the correlations: they describe, and are noise below .02 there
 
 
 class Spectrum:
@@ -32,7 +33,7 @@ class Spectrum:
         self.held_out = (held_out[0], held_out[1])  # cross-fitted correlations, (B, C) each
         gains = held_out_nats(fits.s, fits.t, fits.rho).mean(1)
         self.likelihood = (gains[0], gains[1])  # held-out nats, (B, C) each
-        self.held_out_bent = correlation(fits.s[1].abs(), fits.t[1].abs()).mean(0)
+        self.held_out_bent = correlation(fits.s[1, :, :, :ROWS].abs(), fits.t[1, :, :, :ROWS].abs()).mean(0)
         self.half_s, self.half_t = fits.s[1, 0], fits.t[1, 0]  # the second half along directions of the first
         # the cautious variates are defined where the faithful ones are noise
         self.s, self.t = _aligned(u @ self.fitted[1].x, v @ self.fitted[1].y)  # (B, N, C) each
@@ -42,7 +43,7 @@ class Spectrum:
     def tokens(self) -> Tensor:
         """One token per leading canonical pair, (B, C, FEATURES)."""
         count = min(self.s.shape[2], COMPONENTS)
-        s, t = self.s[..., :count], self.t[..., :count]
+        s, t = self.s[:, :ROWS, :count], self.t[:, :ROWS, :count]
         stack = []
         for level in (0, 1):
             rho = self.fitted[level].rho[:, :count]

@@ -4,7 +4,7 @@ import torch
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from mist.copula import content_order, midranks, normal_scores, smooth_scores
+from mist.copula import content_order, normal_scores, ranked, smooth_scores
 
 
 @pytest.fixture
@@ -14,9 +14,9 @@ def rng():
 
 def test_midranks_agree_with_scipy_on_ties(rng):
     columns = rng.integers(0, 5, size=(2, 3, 40)).astype(float)
-    ranks, ties = midranks(columns)
-    np.testing.assert_array_equal(ranks, rankdata(columns, axis=-1))
-    np.testing.assert_allclose(ties, [[1 - len(np.unique(column)) / 40 for column in table] for table in columns])
+    found = ranked(columns)
+    np.testing.assert_array_equal(found.placed(np.arange(81) / 2), rankdata(columns, axis=-1))
+    np.testing.assert_allclose(found.ties, [[1 - len(np.unique(column)) / 40 for column in table] for table in columns])
 
 
 def test_scores_are_normal_quantiles_of_ranks(rng):
