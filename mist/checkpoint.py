@@ -113,6 +113,11 @@ def load(folder: str | Path) -> Checkpoint:
     return Checkpoint(network.eval(), calibration, limits, config["provenance"], card)
 
 
+def fingerprint(folder: str | Path) -> str:
+    """The checksum of a checkpoint's weights, SHA-256 in hexadecimal; the folder may be a training run's."""
+    return _digest(locate(Path(folder)) / WEIGHTS)
+
+
 def locate(folder: Path) -> Path:
     """The checkpoint's own folder, given it or the training run's folder around it.
 

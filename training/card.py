@@ -54,7 +54,7 @@ True MI in nats, quantiles: {ranges}.
 
 {steps} of {schedule["steps"]} scheduled steps of {schedule["batch"]} tables, seed {record["seed"]};
 {seconds / 60:.0f} minutes since the last resumption. Loss: pinball on MI plus pinball on asinh(4 MI) / 4. The running
-mean of the weights is kept.
+mean of the weights is kept.{_beginning(record)}
 
 ## At step {last.get("step", 0)}, before calibration
 
@@ -62,3 +62,15 @@ mean of the weights is kept.
 |---|---|
 {measured}
 """
+
+
+def _beginning(record: dict[str, Any]) -> str:
+    """A paragraph on the weights that a run began with; empty for new ones."""
+    begin = record.get("begin")
+    if begin is None:
+        return ""
+    data, schedule = begin["data"], begin["training"]["schedule"]
+    return (
+        f"\n\nIt began with the weights of SHA-256 `{begin['weights'][:16]}`, of {schedule['steps']} steps of "
+        f"{schedule['batch']} tables of preset `{data.get('preset')}`, seed {data.get('seed')}."
+    )

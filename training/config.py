@@ -70,6 +70,8 @@ class TrainConfig:
     """Steps between validations, instead of the preset's."""
     save_every: int | None = None
     """Steps between saved states, instead of the preset's."""
+    begin: str | None = None
+    """Checkpoint, or run, whose weights and input scaling to begin with instead of new ones."""
     watch: tuple[str, ...] = ()
     """Further meta-datasets whose validation split is watched, of laws kept out of the training data."""
     network: NetworkConfig = field(default_factory=NetworkConfig)

@@ -18,9 +18,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import distributed
 
 from data_gen.store import Catalog, Store
-from mist.checkpoint import FOLDER, Checkpoint
+from mist.checkpoint import FOLDER, Checkpoint, fingerprint
+from mist.checkpoint import load as load_checkpoint
 from mist.checkpoint import save as save_checkpoint
-from mist.network import Network
+from mist.network import Network, NetworkConfig
 from mist.prepare import Limits
 from training.card import training_card
 from training.config import Schedule, TrainConfig, TrainingError
@@ -70,7 +71,10 @@ def train(config: TrainConfig) -> str:
     _keep_memory()
     torch.manual_seed(config.seed)
     network = Network(config.network)
-    network.fit_scaling(_sample(caches[0]).batch)
+    if config.begin is None:
+        network.fit_scaling(_sample(caches[0]).batch)
+    else:
+        network.load_state_dict(load_checkpoint(config.begin).network.state_dict())
     state = State.fresh(network.to(device), schedule.weight_decay)
     if saved is not None:
         state.restore(saved)
@@ -157,7 +161,20 @@ def _trained_on(store: Store, shards: int | None) -> Catalog:
 def _record(config: TrainConfig) -> dict[str, Any]:
     """What decides the weights, as JSON values."""
     given = {key: value for key, value in asdict(config).items() if key not in CIRCUMSTANCES}
+    if config.begin is not None:
+        given["begin"] = _beginning(config.begin, config.network)
     return json.loads(json.dumps(given | {"schedule": asdict(config.schedule())}))
+
+
+def _beginning(path: str, wanted: NetworkConfig) -> dict[str, Any]:
+    """What names a checkpoint wherever it lies: its weights' checksum, and how it was trained in its turn."""
+    found = load_checkpoint(path)
+    if found.network.config != wanted:
+        raise TrainingError(
+            f"got weights of another network in {path} ({found.network.config}), wanted {wanted}; "
+            "give --network the same sizes, or begin with new weights"
+        )
+    return {"weights": fingerprint(path), "training": found.provenance["training"], "data": found.provenance["data"]}
 
 
 def _same(out: Path, record: dict[str, Any]) -> bool:

@@ -106,6 +106,20 @@ def test_a_finished_run_is_left_alone_and_another_config_is_refused(config, capf
         train(replace(config, seed=1))
 
 
+def test_a_run_begins_with_the_weights_of_another(config, tmp_path):
+    first = train(config)
+    second = replace(config, out=str(tmp_path / "second"), begin=first, learning_rate=1e-12, seed=7)
+    one, two = weights(first), weights(train(second))
+    for name, weight in one.items():
+        torch.testing.assert_close(two[name], weight, rtol=1e-5, atol=1e-6)
+    kept = json.loads((tmp_path / "second" / "config.json").read_text())["begin"]
+    assert kept["weights"] == checkpoint.fingerprint(first)
+    assert kept["data"]["preset"] == Store.open(config.data).config["preset"]
+    assert kept["weights"][:16] in checkpoint.load(second.out).card
+    with pytest.raises(TrainingError, match="weights of another network"):
+        train(replace(second, out=str(tmp_path / "third"), network=replace(NETWORK, width=32)))
+
+
 def test_an_unfinished_run_wants_resume(config, monkeypatch):
     monkeypatch.setattr("training.loop._finish", lambda *arguments: None)
     train(config)
