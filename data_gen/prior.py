@@ -30,7 +30,7 @@ from data_gen.spec import Spec
 # Low and high in nats, share (guess).
 STRATA = ((0.003, 0.05, 0.14), (0.05, 0.3, 0.18), (0.3, 1.0, 0.24), (1.0, 4.0, 0.31), (4.0, 10.0, 0.13))
 _TRIES = 8  # draws of a family until its detail can be seen in n rows; the last stands
-_TIED_PRODUCTS = 0.2  # share of products whose blocks all have ties (guess)
+_TIED_PRODUCTS = 0.3  # share of products whose blocks all have ties (guess)
 _MIXED_TIES = 0.15  # share of laws with ties that go through such maps all the same (guess)
 MIST_SIZES, MIST_COLUMNS = (10, 500), (2, 32)  # MIST draws n and d uniformly, d_x = d_y
 

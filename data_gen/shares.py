@@ -101,6 +101,7 @@ WIDE_FAMILIES = {
     "discrete_gao": 0.005,
     "discrete_poisson": 0.01,
     "zero_inflated": 0.03,
+    "zero_inflated_pairs": 0.015,
     "product": 0.09,
 }
 # Simple laws for spirals, swirls and swiss rolls.
@@ -122,6 +123,7 @@ TIED_FAMILIES = (
     "discrete_poisson",
     "discrete_quantised",
     "zero_inflated",
+    "zero_inflated_pairs",
 )
 # Whole laws that the packaged model never meets in training. Two lists of one of a kind each (a copula, a noise law, a
 # geometry, a mixture, a discrete law, a high frequency), so that what was fitted on the families of one, such as a

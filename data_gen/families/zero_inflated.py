@@ -1,15 +1,17 @@
-"""Amounts with many zeros."""
+"""Amounts with many zeros, on one side or on both at once."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import entr, ndtr, ndtri
 
 from data_gen.errors import DataGenError
-from data_gen.families.base import Family, Tails, Truth, correlation_of, noise_for, padded
+from data_gen.families.base import PAIR_NATS, Family, Tails, Truth, correlation_of, nats_of, noise_for, padded
 from data_gen.registry import FAMILIES
 
+_MOST_PAIRS = 8  # columns that are 0 at once (guess)
+_RARE = np.geomspace(1e-3, 0.5, 200)  # probabilities of the rarer kind of row
 _REACH = 6.5  # standard deviations of the other side that are integrated over
 
 
@@ -68,6 +70,64 @@ class ZeroInflated(Family):
     def truth(self) -> Truth:
         """Closed form for the amounts, quadrature for the zeros."""
         return Truth(_inflated_nats(self.rho, self.bound, self.blanks))
+
+
+@FAMILIES.register("zero_inflated_pairs")
+@dataclass(frozen=True)
+class ZeroInflatedPairs(Family):
+    """Pairs of normals of correlation rho that are all 0 at once, on both sides, but in a share of rows; rest noise.
+
+    Whether a row is shown is known on both sides, so I = H(shown) + shown pairs [-log(1 - rho^2)] / 2.
+
+    Attributes:
+        pairs: Dependent columns of either side.
+        rho: Correlation of each pair where it is shown.
+        shown: Probability of a row that is not 0.
+    """
+
+    pairs: int
+    rho: float
+    shown: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.pairs <= min(self.d_x, self.d_y) or not -1 < self.rho < 1 or not 0 < self.shown < 1:
+            raise DataGenError(
+                f"zero_inflated_pairs needs 1 <= pairs <= columns of either side, -1 < rho < 1 and 0 < shown < 1, "
+                f"got {self}"
+            )
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, d_x: int, d_y: int, aim: float | None = None) -> Self:
+        """Draw the pairs and how the MI, 0.1 to 2 nats or what is aimed at, comes from zeros and from values."""
+        pairs = int(rng.integers(1, min(d_x, d_y, _MOST_PAIRS) + 1))
+        total = rng.uniform(0.1, 2.0) if aim is None else aim
+        rare = float(np.interp(total * rng.uniform(), entr(_RARE) + entr(1 - _RARE), _RARE))
+        shown = rare if rng.uniform() < 0.3 else 1 - rare
+        rest = max(total - entr(rare) - entr(1 - rare), 0.0)
+        rho = float(correlation_of(min(rest / (shown * pairs), PAIR_NATS)) * rng.choice([-1.0, 1.0]))
+        return cls(d_x, d_y, pairs, rho, shown)
+
+    @property
+    def tied(self) -> bool:
+        """Always."""
+        return True
+
+    def rows_needed(self) -> float:
+        """Rows to see both kinds four times."""
+        return 4.0 / min(self.shown, 1 - self.shown)
+
+    def sample(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draw which rows are shown, then pairs; padding comes last."""
+        shown = rng.uniform(size=(n, 1)) < self.shown
+        x = rng.standard_normal((n, self.pairs))
+        y = self.rho * x + np.sqrt(1 - self.rho**2) * rng.standard_normal((n, self.pairs))
+        return padded(rng, x * shown, self.d_x), padded(rng, y * shown, self.d_y)
+
+    def truth(self) -> Truth:
+        """Closed form."""
+        zeros = entr(self.shown) + entr(1 - self.shown)
+        return Truth(float(zeros + self.shown * self.pairs * nats_of(self.rho)))
 
 
 def _inflated_nats(rho: float, bound: float, blanks: float) -> float:

@@ -101,6 +101,14 @@ def poisson_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarra
     return np.log(chance(family.rate * x[:, 0], y[:, 0]) / np.array(margin)[place])
 
 
+def zeros_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    x, y = x[:, : family.pairs], y[:, : family.pairs]
+    cov = [[1.0, family.rho], [family.rho, 1.0]]
+    apart = stats.norm.logpdf(x) + stats.norm.logpdf(y)
+    values = (stats.multivariate_normal(cov=cov).logpdf(np.stack([x, y], axis=-1)).reshape(x.shape) - apart).sum(axis=1)
+    return np.where(x[:, 0] == 0, -np.log(1 - family.shown), values - np.log(family.shown))
+
+
 POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
     "discrete_channel": channel_pointwise,
     "discrete_classes": classes_pointwise,
@@ -110,6 +118,7 @@ POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
     "discrete_gao": gao_pointwise,
     "discrete_poisson": poisson_pointwise,
     "zero_inflated": inflated_pointwise,
+    "zero_inflated_pairs": zeros_pointwise,
 }
 ROWS = {quantised_pointwise: 1500, cut_pointwise: 1500}
 
@@ -178,6 +187,7 @@ def test_weak_dependence_between_levels_is_reached() -> None:
         ),
         ("discrete_classes", {"classes_x": 1, "classes_y": 2, "strength": 1.0, "seed": 1}, "2 classes or more"),
         ("zero_inflated", {"rho": 0.5, "bound": 0.0, "blanks": 1.0, "swapped": False}, "0 <= blanks < 1"),
+        ("zero_inflated_pairs", {"pairs": 2, "rho": 0.5, "shown": 0.5}, "1 <= pairs <= columns"),
     ],
 )
 def test_impossible_fields_are_refused(name: str, params: dict, message: str) -> None:
