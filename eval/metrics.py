@@ -55,6 +55,16 @@ def squared_error(estimates: ArrayLike, mi_nats: ArrayLike) -> Mean:
     return Mean.of(_errors(estimates, mi_nats) ** 2)
 
 
+def predictive_mean(quantiles: ArrayLike, taus: ArrayLike) -> Floats:
+    """Mean of predictive laws, the estimate of least squared error: quantiles (T, K) at levels (K,) -> (T,) in nats.
+
+    The quantile function is linear between levels and flat beyond them.
+    """
+    quantiles, taus = np.asarray(quantiles, np.float64), np.asarray(taus, np.float64)
+    tails = taus[0] * quantiles[:, 0] + (1 - taus[-1]) * quantiles[:, -1]
+    return np.trapezoid(quantiles, taus, axis=1) + tails
+
+
 def rank_correlation(estimates: ArrayLike, mi_nats: ArrayLike) -> Mean:
     r"""Spearman's rank correlation of estimates with the truth; `nan` where either is constant.
 

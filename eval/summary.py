@@ -108,7 +108,9 @@ class Columns:
         low, high = self._ends(mask, level)
         nominal = sorted({*coverage.NOMINAL_LEVELS, level})
         by_level = coverage.coverage(self.quantiles[mask], self.taus, mi_nats, nominal)
+        means = metrics.predictive_mean(self.quantiles[mask], self.taus)
         return {
+            "mse_of_mean": as_json(metrics.squared_error(means, mi_nats)),
             "coverage": {f"{nominal:g}": as_json(mean) for nominal, mean in by_level.items()},
             "width": as_json(metrics.width(low, high)),
             "interval_score": as_json(metrics.interval_score(low, high, mi_nats, level)),

@@ -17,6 +17,7 @@ HEADINGS = (
     "estimator",
     "MAE (nats)",
     "MSE",
+    "MSE of the mean",
     "bias",
     "90 % interval covers",
     "width",
@@ -25,6 +26,8 @@ HEADINGS = (
     "ms",
     "MB",
 )
+_SIZES = ("suite", "n", "tables", "MAE", "MSE", "MSE of the mean", "90 % interval covers", "cautious covers")
+_PUBLISHED = ("bmi", "mist-")  # beginnings of their names
 _SHOWN = 12  # rows of what is lost
 
 Suites = Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]]
@@ -43,6 +46,7 @@ def markdown(folder: Path) -> str:
         for estimator, section in suite["estimators"].items():
             timing = timings[section.get("variant_of", estimator)]
             lines.append(_row([title, estimator, *_cells(section, timing)]))
+    lines += _by_size(suites)
     better = f"Where another estimator's error is the smaller one, by more than {SURE:g} standard errors:"
     lines += _lost(better, LOSSES, [row for name, suite, _ in suites for row in losses(name, suite)])
     level = f"{100 * float(LEVEL):g} %"
@@ -58,7 +62,27 @@ def _suites(folder: Path) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str,
         report = json.loads(path.read_text("utf-8"))
         if "suites" not in report:
             raise EvalError(f"got {path}, which a former version wrote; run the `mist evaluate` that made it again")
-        yield from ((name, suite, report["timings"][name]) for name, suite in report["suites"].items())
+        folder = path.parent.name
+        for name, suite in report["suites"].items():  # a folder may hold a suite at other sizes: bmi-10000
+            yield folder if folder.startswith(name) else name, suite, report["timings"][name]
+
+
+def _by_size(suites: Suites) -> list[str]:
+    """Our errors and coverage by the number of rows, on the sets that others published figures of."""
+    rows = []
+    for name, suite, _ in suites:
+        if not name.startswith(_PUBLISHED) or OURS not in suite["estimators"]:
+            continue
+        groups = suite["estimators"][OURS]["by_n"]
+        cautious = suite["estimators"].get(f"{OURS}, cautious", {}).get("by_n", {})
+        for group, found in groups.items():
+            wide = cautious.get(group, {}).get("coverage", {}).get(LEVEL)
+            means = [found.get(key) for key in ("mae", "mse", "mse_of_mean")]
+            cells = [*means, found.get("coverage", {}).get(LEVEL), wide]
+            rows.append(_row([name, group, str(found["tables"]), *map(_mean, cells)]))
+    if not rows:
+        return []
+    return ["", f"`{OURS}` by the number of rows:", "", _row(_SIZES), "|---" * len(_SIZES) + "|", *rows]
 
 
 def _lost(title: str, headings: Sequence[str], rows: Sequence[Row]) -> list[str]:
@@ -82,6 +106,7 @@ def _cells(section: Mapping[str, Any], timing: Mapping[str, float]) -> list[str]
     return [
         _mean(overall["mae"]),
         _mean(overall["mse"]),
+        _mean(overall.get("mse_of_mean")),
         _mean(overall["bias"]),
         _mean(covered),
         f"{overall['width'][0]:.2f}" if covered else "–",

@@ -165,6 +165,9 @@ def test_the_results_tables_show_every_estimator_and_every_loss(write, tmp_path)
     assert "by more than 3 standard errors:" in text
     assert "| bmi | 40 | 0.0 % | 100.0 % |" in text
     assert text.isascii() or "±" in text
+    assert "`ours` by the number of rows:" in text
+    write("bmi-large", report_of(bias=0.3))
+    assert "| bmi-large (40) | ours | " in markdown(tmp_path)
 
 
 def test_a_report_of_a_former_version_is_refused(write, tmp_path):

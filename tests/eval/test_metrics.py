@@ -131,3 +131,11 @@ def test_quantiles_between_known_levels_are_interpolated():
 def test_quantiles_are_never_extrapolated():
     with pytest.raises(ValueError, match=r"got level 0\.05, but quantiles are known from 0\.1 to 0\.9 only"):
         metrics.quantile_at([[0.0, 1.0]], [0.1, 0.9], 0.05)
+
+
+def test_the_predictive_mean_is_that_of_the_law(rng):
+    taus = np.linspace(0.001, 0.999, 999)
+    drawn = rng.gamma(2.0, size=(3, 4000))
+    np.testing.assert_allclose(
+        metrics.predictive_mean(np.quantile(drawn, taus, axis=1).T, taus), drawn.mean(1), atol=0.01
+    )
