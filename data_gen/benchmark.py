@@ -96,7 +96,7 @@ def benchmark(config: BenchmarkConfig, run: Callable[[list[str]], None] | None =
         "command": f"python -m data_gen.benchmark --preset {config.preset} --tables {config.tables}",
         "preset": config.preset,
         **report(sum(planned.tables.values()), runs),
-        "machine": {**_machine(), "stolen_share": _share(*stolen)},
+        "machine": {**machine(), "stolen_share": _share(*stolen)},
         "versions": versions(),
     }
     config.out.parent.mkdir(parents=True, exist_ok=True)
@@ -165,7 +165,8 @@ def _process(flags: Sequence[str]) -> None:
         raise DataGenError(f"the generator failed with {' '.join(flags)}: {done.stderr.strip()[-500:]}")
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """What a benchmark runs on: processor, cores, system and load."""
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),

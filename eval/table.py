@@ -62,9 +62,9 @@ def _suites(folder: Path) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str,
         report = json.loads(path.read_text("utf-8"))
         if "suites" not in report:
             raise EvalError(f"got {path}, which a former version wrote; run the `mist evaluate` that made it again")
-        folder = path.parent.name
+        parent = path.parent.name
         for name, suite in report["suites"].items():  # a folder may hold a suite at other sizes: bmi-10000
-            yield folder if folder.startswith(name) else name, suite, report["timings"][name]
+            yield parent if parent.startswith(name) else name, suite, report["timings"][name]
 
 
 def _by_size(suites: Suites) -> list[str]:

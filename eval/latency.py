@@ -1,0 +1,184 @@
+"""How long one estimate takes, ours beside KSG and GCMI in one run.
+
+`python -m eval.latency --out eval/reports/latency.json` goes round all sizes and estimators several times, so that a
+machine that is slow for a while is slow for all, and reports medians of the clock and of processor time. With `--card`
+the table also goes into the card of the checkpoint that was measured.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_gen.benchmark import machine
+from eval.baselines import build
+from eval.errors import EvalError
+from eval.memory import PeakMemory
+from mist import checkpoint, load
+
+HEADING = "\n## Latency\n\n"
+PAIRS = (600, 500)  # tables of one column a side in a batch, and their rows
+Size = tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyConfig:
+    """What to time.
+
+    Attributes:
+        out: JSON file of the figures.
+        checkpoint: Folder of a checkpoint or a run; by default the packaged one.
+        estimators: Names of estimators.
+        sizes: Rows, columns of x and columns of y of each table.
+        large: Rows of a table of 1 + 1 columns that ours alone answers; 0 for none.
+        repeats: Rounds.
+        card: Put the figures into the card of the checkpoint, which must be given.
+    """
+
+    out: Path
+    checkpoint: Path | None = None
+    estimators: tuple[str, ...] = ("ours", "ksg", "gcmi")
+    sizes: tuple[Size, ...] = ((500, 1, 1), (500, 5, 5), (2000, 5, 5), (2000, 32, 32), (10_000, 10, 10))
+    large: int = 1_000_000
+    repeats: int = 15
+    card: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """One answer: seconds on the clock, and of processor time of all threads."""
+
+    seconds: float
+    processor_seconds: float
+
+
+def latency(config: LatencyConfig) -> Path:
+    """Time everything and write the figures.
+
+    Returns:
+        The JSON file.
+
+    Raises:
+        EvalError: There is nothing to time, or a card is wanted of no given checkpoint.
+    """
+    if config.repeats < 1 or not config.sizes or not config.estimators:
+        raise EvalError(f"latency needs --repeats of 1 or more, --sizes and --estimators; got {config}")
+    if config.card and config.checkpoint is None:
+        raise EvalError("got --card without --checkpoint; wanted the folder whose card is to have the figures")
+    runs = _rounds(config)
+    record = {
+        "command": "python -m eval.latency",
+        "repeats": config.repeats,
+        "machine": machine(),
+        "single": [
+            {"n": n, "d_x": d_x, "d_y": d_y, "estimator": name, **_summary(found)}
+            for ((n, d_x, d_y), name), found in runs.items()
+        ],
+        "batch": _batch(config),
+        "large": _large(config),
+    }
+    config.out.parent.mkdir(parents=True, exist_ok=True)
+    config.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    text = in_words(record)
+    if config.card and config.checkpoint is not None:
+        folder = checkpoint.locate(config.checkpoint)
+        found = checkpoint.load(folder)
+        checkpoint.save(folder, replace(found, card=found.card.split(HEADING)[0] + HEADING + text))
+    print(text)
+    print(config.out)
+    return config.out
+
+
+def in_words(record: Mapping[str, Any]) -> str:
+    """Markdown of a record that `latency` wrote: a table, and two sentences on a batch and on a large sample."""
+    names = list(dict.fromkeys(entry["estimator"] for entry in record["single"]))
+    cells: dict[Size, dict[str, str]] = {}
+    for entry in record["single"]:
+        row = cells.setdefault((entry["n"], entry["d_x"], entry["d_y"]), {})
+        row[entry["estimator"]] = f"{1e3 * entry['seconds']:.1f} (least {1e3 * entry['least_seconds']:.1f})"
+    lines = [f"| n, columns | {' | '.join(f'{name}, ms' for name in names)} |", "|---" * (len(names) + 1) + "|"]
+    lines += [
+        f"| {n:,}, {d_x} + {d_y} | {' | '.join(row.get(name, '–') for name in names)} |"
+        for (n, d_x, d_y), row in cells.items()
+    ]
+    batch, large, host = record["batch"], record["large"], record["machine"]
+    load_average = ", ".join(f"{value:.1f}" for value in host["load_average"])
+    text = [
+        f"Medians of {record['repeats']} answers in one process, all estimators in turn; {host['processor']}, "
+        f"{host['cores']} cores, load average {load_average}.\n",
+        *lines,
+        f"\n{batch['pairs']} pairs of {batch['n']} rows in one call: {batch['pairs_per_second']:.0f} pairs/s.",
+    ]
+    if large is not None:
+        memory = "" if large["peak_bytes"] is None else f", {large['peak_bytes'] / 1e9:.2f} GB more memory"
+        text.append(f"One pair of {large['n']:,} rows: {large['seconds']:.1f} s{memory}.")
+    return "\n".join([*text, f"\n`{record['command']}` remakes these figures.\n"])
+
+
+def _rounds(config: LatencyConfig) -> dict[tuple[Size, str], list[Run]]:
+    """All answers of all rounds, after one of each that warms up."""
+    estimators = {
+        name: build(name, str(config.checkpoint) if config.checkpoint else None) for name in config.estimators
+    }
+    tables = {size: _table(*size) for size in config.sizes}
+    cases = [(size, name) for size in config.sizes for name in config.estimators]
+    runs: dict[tuple[Size, str], list[Run]] = {case: [] for case in cases}
+    for _ in range(config.repeats + 1):
+        for size, name in cases:
+            x, y = tables[size]
+            runs[size, name].append(_timed(partial(estimators[name].estimate, x, y)))
+    return {case: found[1:] for case, found in runs.items()}
+
+
+def _batch(config: LatencyConfig) -> dict[str, Any]:
+    count, n = PAIRS
+    estimator = load(config.checkpoint)
+    rng = np.random.default_rng(1)
+    pairs = [(rng.standard_normal(n), rng.standard_normal(n)) for _ in range(count)]
+    found = [_timed(partial(estimator.estimate_batch, pairs)) for _ in range(min(config.repeats, 3))]
+    return {"pairs": count, "n": n, "pairs_per_second": count / statistics.median(run.seconds for run in found)}
+
+
+def _large(config: LatencyConfig) -> dict[str, Any] | None:
+    if not config.large:
+        return None
+    x, y = _table(config.large, 1, 1)
+    estimator = load(config.checkpoint)
+    with PeakMemory() as memory:
+        run = _timed(partial(estimator.estimate, x, y))
+    return {"n": config.large, "seconds": run.seconds, "peak_bytes": memory.peak_bytes}
+
+
+def _table(n: int, d_x: int, d_y: int) -> tuple[np.ndarray, np.ndarray]:
+    """Normal columns; every one of y depends on the first of x."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((n, d_x))
+    return x, x[:, :1] + rng.standard_normal((n, d_y))
+
+
+def _timed(answer: Callable[[], object]) -> Run:
+    seconds, processor = time.perf_counter(), time.process_time()
+    answer()
+    return Run(time.perf_counter() - seconds, time.process_time() - processor)
+
+
+def _summary(runs: list[Run]) -> dict[str, float]:
+    return {
+        "seconds": statistics.median(run.seconds for run in runs),
+        "least_seconds": min(run.seconds for run in runs),
+        "processor_seconds": statistics.median(run.processor_seconds for run in runs),
+    }
+
+
+if __name__ == "__main__":
+    import tyro
+
+    latency(tyro.cli(LatencyConfig))
