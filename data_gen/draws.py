@@ -12,7 +12,7 @@ from data_gen.families.base import log_uniform
 def pick_index(rng: np.random.Generator, weights: Iterable[float]) -> int:
     """Draw a position with probabilities in proportion to the weights; much faster than Generator.choice."""
     totals = list(accumulate(weights))
-    return min(bisect_right(totals, rng.uniform(0.0, totals[-1])), len(totals) - 1)
+    return min(bisect_right(totals, rng.random() * totals[-1]), len(totals) - 1)
 
 
 def pick(rng: np.random.Generator, weights: Mapping[str, float]) -> str:

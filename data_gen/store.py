@@ -43,11 +43,10 @@ from data_gen.layout import (
 )
 from data_gen.manifest import Manifest
 from data_gen.shard import Catalog, Table, defect, pack, unpack, values_of
+from data_gen.sharding import write_row
 
 _SMALL = ("index", "stderr", "family")
 _ARRAYS = ("values", *_SMALL, "mi")  # in the order of writing
-# Several chunks of a shard at once, and no search for empty ones (there are none): three quarters of the time.
-_FAST = {"codec_pipeline.batch_size": 16, "array.write_empty_chunks": True}
 
 
 class Store:
@@ -169,9 +168,9 @@ class Store:
             raise DataGenError(f"shard {split} {index} cannot be stored: {what}")
         for name in reversed(_ARRAYS):  # mi first: from here on the shard counts as missing
             erase(self._array(split, name), index)
-        with zarr.config.set(_FAST):
-            for name in _ARRAYS:
-                self._array(split, name)[index, : len(rows[name])] = rows[name]
+        write_row(self._array(split, "values"), index, rows["values"])
+        for name in (*_SMALL, "mi"):
+            self._array(split, name)[index] = rows[name]
 
     def read_shard(self, split: str, index: int) -> list[Table]:
         """Read one whole shard; x and y of its tables are views of one array that nothing else holds.

@@ -45,18 +45,14 @@ class DiscreteClasses(Family):
         seed = draw_seed(rng)
         if aim is None:
             return cls(d_x, d_y, classes_x, classes_y, log_uniform(rng, 0.05, 5.0), seed)
-        grid = np.geomspace(0.02, 30.0, 16)
-        nats = [table_nats(cls(d_x, d_y, classes_x, classes_y, float(s), seed)._table()) for s in grid]
+        grid, parts = np.geomspace(0.02, 30.0, 16), _parts(classes_x, classes_y, seed)
+        nats = [table_nats(_joined(*parts, float(strength))) for strength in grid]
         rising = int(np.argmax(nats)) + 1  # beyond, the rows may all come to the same class
         strength = np.exp(np.interp(aim, np.maximum.accumulate(nats[:rising]), np.log(grid[:rising])))
         return cls(d_x, d_y, classes_x, classes_y, float(strength), seed)
 
     def _table(self) -> np.ndarray:
-        law = seeded(self.seed)
-        rows, columns = (law.dirichlet(np.full(k, 3.0)) + 0.01 for k in (self.classes_x, self.classes_y))
-        logs = np.log(columns) + self.strength * law.standard_normal((self.classes_x, self.classes_y))
-        given = np.exp(logs - logs.max(axis=1, keepdims=True))
-        return (rows / rows.sum())[:, None] * given / given.sum(axis=1, keepdims=True)
+        return _joined(*_parts(self.classes_x, self.classes_y, self.seed), self.strength)
 
     @property
     def tied(self) -> bool:
@@ -73,3 +69,17 @@ class DiscreteClasses(Family):
     def truth(self) -> Truth:
         """Closed form."""
         return Truth(table_nats(self._table()))
+
+
+def _parts(classes_x: int, classes_y: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw factors of the rows (classes_x,) and columns (classes_y,) of a table, and standard normal deviations."""
+    law = seeded(seed)
+    rows, columns = (law.dirichlet(np.full(k, 3.0)) + 0.01 for k in (classes_x, classes_y))
+    return rows, columns, law.standard_normal((classes_x, classes_y))
+
+
+def _joined(rows: np.ndarray, columns: np.ndarray, deviations: np.ndarray, strength: float) -> np.ndarray:
+    """Return the table of probabilities, (classes_x, classes_y)."""
+    logs = np.log(columns) + strength * deviations
+    given = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return (rows / rows.sum())[:, None] * given / given.sum(axis=1, keepdims=True)

@@ -50,7 +50,8 @@ class Toeplitz(Gaussian):
             return cls(d_x, d_y, sign * float(rng.uniform(0.0, 0.95)), shuffled, seed)
         grid = np.sqrt(-np.expm1(-np.geomspace(1e-5, 2 * PAIR_NATS, 96)))
         gaps = _gaps(d_x, d_y, shuffled, seed)
-        rho = np.interp(aim, [_chain_nats(rho, gaps, d_x + d_y) for rho in grid], grid)
+        squares = np.array([rho**2 for rho in grid])  # one by one, as truth does: an array rounds otherwise
+        rho = np.interp(aim, _chain_nats(squares, gaps, d_x + d_y), grid)
         return cls(d_x, d_y, sign * float(rho), shuffled, seed)
 
     def sample(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -65,7 +66,7 @@ class Toeplitz(Gaussian):
     def truth(self) -> Truth:
         """Closed form."""
         gaps = _gaps(self.d_x, self.d_y, self.shuffled, self.seed)
-        return Truth(max(_chain_nats(self.rho, gaps, self.d_x + self.d_y), 0.0))
+        return Truth(max(float(_chain_nats(self.rho**2, gaps, self.d_x + self.d_y)), 0.0))
 
 
 def _places(d_x: int, d_y: int, shuffled: bool, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -79,8 +80,10 @@ def _gaps(d_x: int, d_y: int, shuffled: bool, seed: int) -> np.ndarray:
     return np.concatenate([np.diff(side) for side in _places(d_x, d_y, shuffled, seed)])
 
 
-def _chain_nats(rho: float, gaps: np.ndarray, k: int) -> float:
-    return float(0.5 * (np.log1p(-((rho**2) ** gaps)).sum() - (k - 1) * np.log1p(-(rho**2))))
+def _chain_nats(square: np.ndarray | float, gaps: np.ndarray, k: int) -> np.ndarray:
+    """Return the MI of a chain of k columns at rho^2, which may be an array, whose shape the result has."""
+    square = np.asarray(square)
+    return 0.5 * (np.log1p(-(square[..., None] ** gaps)).sum(axis=-1) - (k - 1) * np.log1p(-square))
 
 
 @FAMILIES.register("gaussian_blocks")

@@ -3,6 +3,7 @@
 from abc import ABC
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -55,7 +56,7 @@ class Student(Family, ABC):
         super().__post_init__()
         if self.df <= 0:
             raise DataGenError(f"a Student law needs df > 0, got {self.df}")
-        self._gaussian()
+        self._gaussian  # noqa: B018  (builds it, and so checks its fields)
 
     @classmethod
     def draw(cls, rng: np.random.Generator, d_x: int, d_y: int, aim: float | None = None) -> Self:
@@ -68,19 +69,20 @@ class Student(Family, ABC):
         dispersion = cls.law.draw(rng, d_x, d_y, rest).params()
         return cls(d_x, d_y, df, {key: value for key, value in dispersion.items() if key not in ("d_x", "d_y")})
 
+    @cached_property
     def _gaussian(self) -> Gaussian:
         return self.law.from_params({"d_x": self.d_x, "d_y": self.d_y, **self.dispersion})
 
     def sample(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Scale the rows of the normal law; a row keeps one scale for both sides."""
-        x, y = self._gaussian().sample(rng, n)
+        x, y = self._gaussian.sample(rng, n)
         # Below df = 1 the scale overflows with a visible chance; its floor is out of reach for df >= 1.
         scale = np.sqrt(self.df / np.maximum(rng.chisquare(self.df, size=(n, 1)), 1e-20))
         return x * scale, y * scale
 
     def truth(self) -> Truth:
         """Closed form."""
-        return Truth(self._gaussian().truth().nats + float(common_scale_nats(self.df, self.d_x, self.d_y)))
+        return Truth(self._gaussian.truth().nats + float(common_scale_nats(self.df, self.d_x, self.d_y)))
 
 
 @FAMILIES.register("student_dense")

@@ -54,14 +54,14 @@ class NoiseColumns(Transform):
         return cls(d, count, law, draw_seed(rng))
 
     def apply(self, rng: np.random.Generator, v: np.ndarray) -> np.ndarray:
-        """Append the noise, then shuffle the columns in the fixed order of the seed."""
+        """Append the noise and put the columns in the fixed order of the seed; stored by columns."""
         size, law = (len(v), self.count), seeded(self.seed)
         order = law.permutation(self.d_out)
         if self.law in ("normal", "tied"):
             noise = rng.standard_normal(size)
         else:
             noise = rng.uniform(size=size) if self.law == "uniform" else rng.laplace(size=size)
-        if self.law == "tied":
-            for column in noise.T:
-                column[:] = cut(column, cuts_of(draw_margin(law)))
-        return np.concatenate([v, noise], axis=1)[:, order]
+        columns = [cut(c, cuts_of(draw_margin(law))) for c in noise.T] if self.law == "tied" else noise.T
+        places, out = np.argsort(order), np.empty((self.d_out, len(v)))
+        out[places[: self.d_in]], out[places[self.d_in :]] = v.T, columns
+        return out.T
