@@ -39,6 +39,9 @@ def breakdown(name: str, answers: Answers) -> str:
     """Markdown tables of one meta-dataset's answers, every mean with its standard error, and the worst misses."""
     batch, mi_nats = answers.tables.batch, answers.tables.mi_nats
     parts = [f"### {name}\n"]
+    independent = mi_nats == 0
+    wholes = (("all", torch.ones_like(independent)), ("independent", independent), ("dependent", ~independent))
+    parts.append(_table("tables", wholes, answers))
     cuts = (("n", batch.n, N_EDGES), ("d_x + d_y", batch.d_x + batch.d_y, D_EDGES), ("true MI", mi_nats, MI_EDGES))
     for label, values, edges in cuts:
         parts.append(_table(label, _ranges(values.double(), edges), answers))
