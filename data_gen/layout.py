@@ -20,6 +20,7 @@ from data_gen.errors import DataGenError
 from data_gen.manifest import Manifest
 
 DAMAGE = (ValueError, RuntimeError)  # what zarr raises for a wrong checksum or length, or a block it cannot decode
+MANIFEST = "manifest.json"  # a copy of the manifest that the root's document holds, from which that can be mended
 _BEGUN = {"begun": True}  # attributes of a root until it has its manifest
 _DOCUMENT = "zarr.json"
 _COLUMNS = 5  # of a catalog
@@ -43,11 +44,59 @@ def open_root(uri: str, consolidated: bool) -> zarr.Group | None:
         return None  # zarr would make the folder
     try:
         root = zarr.open_group(storage, mode="r+", use_consolidated=None if consolidated else False)
-        return root if "manifest" in root.attrs else None
+        if "manifest" in root.attrs:
+            return root
+        if root.attrs.asdict() == _BEGUN or read(storage, MANIFEST) is None:
+            return None
+        raise KeyError("manifest")
     except FileNotFoundError:
-        return None
+        if read(storage, MANIFEST) is None:
+            return None
+        raise DataGenError(f"{uri} has lost its {_DOCUMENT}; `mist validate {uri} --repair` writes it again") from None
     except (KeyError, TypeError, *DAMAGE) as error:
-        raise DataGenError(f"the metadata of {uri} are damaged ({error}); remove it and generate it again") from error
+        raise DataGenError(
+            f"the metadata of {uri} are damaged ({error}); `mist validate {uri} --repair` writes them again"
+        ) from error
+
+
+def keep_manifest(uri: str, manifest: Manifest) -> None:
+    """Write the copy of the manifest."""
+    write(storage_of(uri), MANIFEST, json.dumps(manifest.to_json(), indent=1).encode())
+
+
+def kept_manifest(uri: str) -> Manifest | None:
+    """The copy of the manifest, or None where there is none that can be read."""
+    found = _parsed(read(storage_of(uri), MANIFEST))
+    try:
+        return None if found is None else Manifest.from_json(found)
+    except (DataGenError, KeyError, TypeError):
+        return None
+
+
+def mend_root(uri: str) -> bool:
+    """Write the root's document again where it cannot be read; the store then counts as unfinished.
+
+    Returns:
+        Whether that was needed.
+
+    Raises:
+        DataGenError: The copy of the manifest cannot be read either.
+    """
+    try:
+        open_root(uri, consolidated=False)
+    except DataGenError as error:
+        if (manifest := kept_manifest(uri)) is None:
+            raise DataGenError(
+                f"the {_DOCUMENT} of {uri} and its copy in {MANIFEST} are both damaged or missing; "
+                "remove the store and generate it again"
+            ) from error
+        made = MemoryStore()
+        zarr.create_group(made, attributes={"manifest": manifest.to_json(), "complete": False})
+        content = read(made, _DOCUMENT)
+        assert content is not None
+        write(storage_of(uri), _DOCUMENT, content)
+        return True
+    return False
 
 
 def begin(uri: str) -> zarr.Group:

@@ -30,9 +30,12 @@ from zarr.errors import ZarrUserWarning
 from data_gen.errors import DataGenError, IncompleteStore
 from data_gen.layout import (
     DAMAGE,
+    MANIFEST,
     begin,
     damaged_documents,
     erase,
+    keep_manifest,
+    kept_manifest,
     lay_out,
     new_catalog,
     open_root,
@@ -80,6 +83,7 @@ class Store:
             raise DataGenError(f"there is a store at {uri} already; give another place or remove it")
         root = begin(uri)
         lay_out(root, manifest)
+        keep_manifest(uri, manifest)
         root.attrs.put({"manifest": manifest.to_json(), "complete": False})  # last: without it the store is made anew
         return cls(uri, root, manifest)
 
@@ -205,6 +209,7 @@ class Store:
                 array = self._array(split, name)
                 array.resize((-(-number // self.manifest.shard_tables), *array.shape[1:]))
         self.manifest = replace(self.manifest, config=dict(config), tables=dict(tables))
+        keep_manifest(self.uri, self.manifest)
         self._root.attrs["manifest"] = self.manifest.to_json()
 
     def metadata_problems(self) -> list[str]:
@@ -213,6 +218,11 @@ class Store:
         damaged = damaged_documents(storage, self.manifest, finished)
         stale = [key for key in (stale_copies(storage, self.manifest) if finished else ()) if key not in damaged]
         problems = [f"the metadata {key} of {self.uri} are missing, damaged or not the manifest's" for key in damaged]
+        if (kept := kept_manifest(self.uri)) is None:
+            problems.append(f"{MANIFEST} of {self.uri}, a copy of the manifest, is missing or damaged")
+        elif kept != self.manifest:
+            what = f"{MANIFEST} of {self.uri} and the manifest in its root differ: one is damaged, or it was to grow"
+            problems.append(f"{what}; the `mist generate` that made it, or was to make it grow, refuses or goes on")
         return problems + [f"the copy of the metadata {key} in the root of {self.uri} is another" for key in stale]
 
     def mend_metadata(self) -> None:
@@ -220,6 +230,8 @@ class Store:
         storage = storage_of(self.uri)
         for key, content in damaged_documents(storage, self.manifest, self.complete).items():
             write(storage, key, content)
+        if kept_manifest(self.uri) is None:
+            keep_manifest(self.uri, self.manifest)
         self._root = zarr.open_group(storage, mode="r+", use_consolidated=False)
 
     def finish(self) -> None:

@@ -15,6 +15,7 @@ from data_gen.card import Columns, describe, write_card
 from data_gen.errors import DataGenError, IncompleteStore
 from data_gen.families.base import Truth
 from data_gen.generate import Shard, fill, make_table
+from data_gen.layout import mend_root
 from data_gen.plan import GenerateConfig, config_of
 from data_gen.progress import progress_bar
 from data_gen.rederive import sampled_truth
@@ -80,6 +81,8 @@ def validate(config: ValidateConfig) -> str:
     """
     if config.truths < 0:
         raise DataGenError(f"--truths must be 0 or more; got {config.truths}")
+    if config.repair and mend_root(config.store):
+        print(f"writing again: the root of {config.store}")
     store = Store.open(config.store, require_complete=False)
     recipe = config_of(store) if config.truths or config.repair else None
     findings = _read(store, recipe, config.truths)

@@ -110,6 +110,38 @@ def test_damaged_metadata_are_found_and_mended(copy: Path, sound: Path, document
     assert contents(copy) == contents(sound)
 
 
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut in half", "no attributes"])
+def test_a_damaged_root_is_found_and_mended(copy: Path, sound: Path, damage: str) -> None:
+    root = copy / "zarr.json"
+    text = root.read_text()
+    if damage == "missing":
+        root.unlink()
+    else:
+        bare = json.dumps({"zarr_format": 3, "node_type": "group", "attributes": {}})
+        root.write_text({"empty": "", "cut in half": text[: len(text) // 2], "no attributes": bare}[damage])
+    found(copy, "mist validate .* --repair", truths=0)
+    with pytest.raises(DataGenError, match="--repair"):
+        Store.open(str(copy))
+    validate(ValidateConfig(str(copy), repair=True, truths=0, workers=1))
+    assert contents(copy) == contents(sound)
+
+
+def test_a_damaged_copy_of_the_manifest_is_found_and_mended(copy: Path, sound: Path) -> None:
+    (copy / "manifest.json").write_text("{")
+    found(copy, "manifest.json of .*, a copy of the manifest, is missing or damaged", truths=0)
+    validate(ValidateConfig(str(copy), repair=True, truths=0, workers=1))
+    assert contents(copy) == contents(sound)
+
+
+def test_root_and_manifest_that_differ_or_are_both_gone(copy: Path) -> None:
+    kept = copy / "manifest.json"
+    kept.write_text(kept.read_text().replace('"seed": 0', '"seed": 1'))
+    found(copy, r"manifest.json of .* and the manifest in its root differ", truths=0)
+    kept.unlink()
+    (copy / "zarr.json").write_text("")
+    found(copy, "both damaged or missing; remove the store and generate it again", truths=0, repair=True)
+
+
 def test_copy_of_metadata_in_the_root_is_checked_too(copy: Path, sound: Path) -> None:
     root = copy / "zarr.json"
     values = json.loads(root.read_text())
