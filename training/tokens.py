@@ -2,7 +2,7 @@
 
 Statistics cost ten times a training step, so every shard is turned into tokens one time. A cached shard carries a
 fingerprint of the store's configuration and of the code that makes tokens: another store or other statistics are never
-mistaken for it. Files are written beside and renamed, so none is ever half there.
+mistaken for it. Files are written beside and renamed, so none is ever half there; a checksum tells a damaged one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import hashlib
 import json
 import multiprocessing
 import os
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
@@ -127,7 +128,8 @@ class TokenCache:
             return False
         try:
             with safe_open(self.path(index), "pt") as file:
-                return (file.metadata() or {}).get("fingerprint") == mark
+                kept = file.metadata() or {}
+            return kept.get("fingerprint") == mark and kept.get("checksum") == _checksum(load_file(self.path(index)))
         except SafetensorError:  # cut short on the disk: made anew
             return False
 
@@ -171,5 +173,14 @@ def _make(cache: TokenCache, index: int, mark: str) -> None:
     flat["family"] = torch.tensor([codes[table.family] for table in tables])
     path = cache.path(index)
     partial = path.with_suffix(f".{os.getpid()}.partial")
-    save_file({name: part.contiguous() for name, part in flat.items()}, partial, {"fingerprint": mark})
+    flat = {name: part.contiguous() for name, part in flat.items()}
+    save_file(flat, partial, {"fingerprint": mark, "checksum": _checksum(flat)})
     os.replace(partial, path)
+
+
+def _checksum(flat: Mapping[str, Tensor]) -> str:
+    """CRC-32 of tensors, which one changed bit alters."""
+    found = 0
+    for name in sorted(flat):
+        found = zlib.crc32(flat[name].numpy().tobytes(), zlib.crc32(name.encode(), found))
+    return f"{found:08x}"
