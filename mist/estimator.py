@@ -155,8 +155,9 @@ class Estimator:
         checked = [check(x, y, limits, allow_untrained_dimensions) for x, y in tables]
         answers: dict[int, Estimate] = {}
         for members in _chunks(checked):
-            batch = tabulate([(checked[index].x, checked[index].y) for index in members], _threads())
-            quantiles = self.quantiles(batch, cautious)
+            with torch.inference_mode():  # a tenth of the time of small tables, whose cost is the number of calls
+                batch = tabulate([(checked[index].x, checked[index].y) for index in members], _threads())
+                quantiles = self.quantiles(batch, cautious)
             for index, row in zip(members, quantiles.tolist(), strict=True):
                 answers[index] = self._estimate(checked[index], row, level)
         return [answers[index] for index in range(len(checked))]
