@@ -63,12 +63,16 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False, threads: int =
     spectrum = Spectrum(u.normal, v.normal)
     coefficients = pairs.coefficients(u.uniform, v.uniform)
     turned = Swirl(u.normal, v.normal, coefficients.square().sum((2, 4)))
-    near, all_local, lead_local = _neighbour_sets(u, v, spectrum, turned, threads)
-    known = near[:, 0, : len(NEIGHBOURS)].numpy() if d_x == d_y == 1 else None
-    matched = pairs.matched_pairs(u, v, coefficients, known)
-    waves = _wave_tokens(u, v, spectrum, matched)
+    with workers(threads) as pool:  # the neighbours are sought while this thread does the rest
+        neighbours = _neighbour_sets(pool, u, v, spectrum, turned)
+        found = neighbours() if d_x == d_y == 1 else None  # of one column a side they say all of the matched pair, too
+        known = None if found is None else found[0][:, 0, : len(NEIGHBOURS)].numpy()
+        matched = pairs.matched_pairs(u, v, coefficients, known)
+        waves = _wave_tokens(u, v, spectrum, matched)
+        spectrum_tokens = spectrum.tokens()
+        near, all_local, lead_local = found or neighbours()
     tokens = {
-        "spectrum": spectrum.tokens(),
+        "spectrum": spectrum_tokens,
         "pairs": matched.tokens,
         "neighbours": near,
         "features": waves,
@@ -92,25 +96,30 @@ def _squash(group: Tensor) -> Tensor:
 
 
 def _neighbour_sets(
-    u: Scores, v: Scores, spectrum: Spectrum, turned: Swirl, threads: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Neighbour tokens (B, 6, F), and each token row's own contribution over all columns and along the first pair."""
+    pool: Executor, u: Scores, v: Scores, spectrum: Spectrum, turned: Swirl
+) -> Callable[[], tuple[Tensor, Tensor, Tensor]]:
+    """Neighbour tokens (B, 6, F), and each token row's own contribution over all columns and along the first pair.
+
+    The work is begun in the pool; the function that is returned waits for it.
+    """
     tied = u.tied | v.tied
     x, y = _arrays(u.normal, v.normal)
     columns = spectrum.d_x + spectrum.d_y
-    with workers(threads) as pool:
-        if columns == 2:  # every other set would look at the same two columns
-            sets = _halved(pool, x, y, tied, TREE_ROWS)() * NEIGHBOUR_SETS
-        else:
-            radius_s, radius_t = _arrays(spectrum.radius_s, spectrum.radius_t)
-            turned_s, turned_t = _arrays(*turned.variates)
-            parts = [
-                _halved(pool, x, y, tied, ALL_ROWS if columns <= MANY_COLUMNS else MANY_ROWS),
-                _canonical_sets(pool, spectrum, tied),
-                _halved(pool, radius_s, radius_t, tied, pairs.KNN_ROWS),
-                _halved(pool, turned_s, turned_t, tied, LEADING_ROWS),
-            ]
-            sets = [entry for part in parts for entry in part()]
+    if columns == 2:
+        whole = _halved(pool, x, y, tied, TREE_ROWS)
+        return lambda: _neighbour_tokens(whole() * NEIGHBOUR_SETS)  # every other set would look at the same two columns
+    radius_s, radius_t = _arrays(spectrum.radius_s, spectrum.radius_t)
+    turned_s, turned_t = _arrays(*turned.variates)
+    parts = [
+        _halved(pool, x, y, tied, ALL_ROWS if columns <= MANY_COLUMNS else MANY_ROWS),
+        _canonical_sets(pool, spectrum, tied),
+        _halved(pool, radius_s, radius_t, tied, pairs.KNN_ROWS),
+        _halved(pool, turned_s, turned_t, tied, LEADING_ROWS),
+    ]
+    return lambda: _neighbour_tokens([entry for part in parts for entry in part()])
+
+
+def _neighbour_tokens(sets: list[Entry]) -> tuple[Tensor, Tensor, Tensor]:
     tokens = np.stack([_neighbour_token(kind, *entry) for kind, entry in enumerate(sets)], axis=1)
     first, second = (torch.from_numpy(sets[kind][0].local[:, :TOKEN_ROWS]) for kind in (0, 1))
     return torch.from_numpy(tokens), first, second
