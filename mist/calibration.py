@@ -6,6 +6,10 @@ own scale. Shifting :math:`q_k` by s times the finite-sample tau-quantile of the
 two differ only where the true MI has ties, and many true values are exactly 0. Offsets are fitted per group of n, of d
 and of the predicted median, and shrunk to the marginal ones where a group has few tables. The median is left alone.
 
+Laws that the network never saw differ from those it saw in how they bend, not in how they are straight. So tables fall
+into two sides by how much of the predicted median a Gaussian copula explains: offsets of the straight side come from
+tables like the training's alone, those of the bent side from these and from laws kept out of training together.
+
 Last, no interval stays narrower than n rows allow where the law is known to be a bivariate normal, the easiest case:
 the standard error of its MI by maximum likelihood is :math:`\rho / \sqrt n` with :math:`\rho^2 = 1 - e^{-2 I}`.
 A group's offsets follow its many hard tables and leave the few plain ones with less.
@@ -15,22 +19,23 @@ Reference: Romano, Patterson and Candes (2019), Conformalized quantile regressio
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from math import ceil, floor
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mist.errors import CheckpointError, InputError
-from mist.quantiles import LEVELS, interpolate
+from mist.errors import CheckpointError
+from mist.quantiles import interpolate
 
 Offsets = tuple[tuple[float, ...], ...]
 
-# With 200 tables the levels .005 and .995 are the least and the greatest score: fewer cannot say.
-MIN_TABLES = 200
-# A group with this many expected misses is trusted half. Guess: the bias of the marginal offset then weighs as much as
-# the noise of the group's own; the noise averages out over groups, the bias does not, so this is kept low.
-SHRINK_MISSES = 2.0
+# Below this share of the predicted median in a Gaussian copula's MI a table counts as bent. Of .5 and .8 the better one
+# where each law kept out was judged by offsets fitted without it; likewise half of the shifted tables rather than a
+# quarter or all.
+STRAIGHT_SHARE = 0.5
+LEAST_MEDIAN = 0.02  # nats: below, a median's share says nothing
+GAUSSIAN = 0  # position of the Gaussian copula's MI among the anchors of a batch
 
 
 @dataclass(frozen=True)
@@ -42,24 +47,40 @@ class Outcomes:
         mi_nats: True mutual information, (N,).
         n: Rows per table, (N,).
         d: Columns of both sides together, d_x + d_y, (N,).
+        gaussian: MI of a Gaussian copula fitted to each table, nats, (N,).
     """
 
     quantiles: Tensor
     mi_nats: Tensor
     n: Tensor
     d: Tensor
+    gaussian: Tensor
+
+    def __len__(self) -> int:
+        return len(self.mi_nats)
+
+    def where(self, chosen: Tensor) -> "Outcomes":
+        """The tables at an index or a mask."""
+        return Outcomes(*(part[chosen] for part in vars(self).values()))
+
+    @staticmethod
+    def cat(parts: "list[Outcomes]") -> "Outcomes":
+        """Join along N."""
+        return Outcomes(*(torch.cat(columns) for columns in zip(*(vars(p).values() for p in parts), strict=True)))
 
 
 @dataclass(frozen=True)
 class Calibration:
     """Offsets in units of a table's own scale, one row per group and one column per level; JSON in and out.
 
+    The groups of the bent side come first, then those of the straight side.
+
     Attributes:
         taus: The levels, (K,).
         n_edges: Increasing edges between the groups of n.
         d_edges: Increasing edges between the groups of d_x + d_y.
         mi_edges: Increasing edges between the groups of the predicted median, nats.
-        prior: Offsets fitted on tables like the training's, (G, K).
+        default: Offsets fitted on tables like the training's and, on the bent side, on shifted ones too, (G, K).
         cautious: The widest offsets over these and further, shifted sets, (G, K); None if none was given.
         tables: How many tables each set had, by name.
     """
@@ -68,11 +89,11 @@ class Calibration:
     n_edges: tuple[float, ...]
     d_edges: tuple[float, ...]
     mi_edges: tuple[float, ...]
-    prior: Offsets
+    default: Offsets
     cautious: Offsets | None
     tables: dict[str, int]
 
-    def apply(self, quantiles: Tensor, n: Tensor, d: Tensor, cautious: bool = False) -> Tensor:
+    def apply(self, quantiles: Tensor, n: Tensor, d: Tensor, gaussian: Tensor, cautious: bool = False) -> Tensor:
         """Shift quantiles by their group's offsets; they stay increasing and non-negative, the median unchanged.
 
         A lower quantile of exactly 0 stays 0: the network holds independence possible, and an offset, which only knows
@@ -82,6 +103,7 @@ class Calibration:
             quantiles: Uncalibrated quantiles in nats, (B, K), increasing along K and non-negative.
             n: Rows per table, (B,).
             d: Columns of both sides together, (B,).
+            gaussian: MI of a Gaussian copula, nats, (B,).
             cautious: Use the cautious offsets.
 
         Returns:
@@ -95,9 +117,9 @@ class Calibration:
                 f"got {quantiles.shape[-1]} quantiles per table for a calibration of {len(self.taus)} levels; "
                 "calibrate this network again with `mist calibrate`"
             )
-        offsets = quantiles.new_tensor(self._offsets(cautious))[self._groups(quantiles, n, d)]  # (B, K)
-        shifted = quantiles + offsets * _scale(quantiles, self.taus)[:, None]  # (B, K)
-        shifted = torch.where(_is_lower(self.taus).to(quantiles.device) & (quantiles <= 0), 0.0, shifted)
+        offsets = quantiles.new_tensor(self._offsets(cautious))[self._groups(quantiles, n, d, gaussian)]  # (B, K)
+        shifted = quantiles + offsets * scale(quantiles, self.taus)[:, None]  # (B, K)
+        shifted = torch.where(is_lower(self.taus).to(quantiles.device) & (quantiles <= 0), 0.0, shifted)
         return _at_least_normal(_rearrange(shifted, quantiles, self.taus), n, self.taus)
 
     def to_json(self) -> dict[str, Any]:
@@ -121,7 +143,7 @@ class Calibration:
 
     def _offsets(self, cautious: bool) -> Offsets:
         if not cautious:
-            return self.prior
+            return self.default
         if self.cautious is None:
             raise CheckpointError(
                 "got cautious=True for a checkpoint calibrated on tables like its training's alone; "
@@ -129,56 +151,18 @@ class Calibration:
             )
         return self.cautious
 
-    def _groups(self, quantiles: Tensor, n: Tensor, d: Tensor) -> Tensor:
+    def _groups(self, quantiles: Tensor, n: Tensor, d: Tensor, gaussian: Tensor) -> Tensor:
         median = interpolate(quantiles.detach(), quantiles.new_tensor(self.taus), 0.5)
-        return _cell(median, n, d, self.n_edges, self.d_edges, self.mi_edges)
+        edges = (self.n_edges, self.d_edges, self.mi_edges)
+        return is_straight(median, gaussian).long() * cells(edges) + cell(median, n, d, *edges)
 
 
-def fit(
-    outcomes: Outcomes, taus: tuple[float, ...] = LEVELS, shifted: Mapping[str, Outcomes] | None = None
-) -> Calibration:
-    """Offsets that make the quantiles cover, per group and level.
-
-    Args:
-        outcomes: Tables drawn as the training's are, and never trained on.
-        taus: Increasing levels, (K,), the median among them.
-        shifted: Further sets by name, of laws the network never saw. With them the cautious offsets are fitted too: on
-            every set alone, the widest taken.
-
-    Returns:
-        The record to keep beside the weights.
-
-    Raises:
-        InputError: A set has fewer than 200 tables, arrays of unequal length, or values that are not finite.
-    """
-    sets = {"prior": outcomes, **(shifted or {})}
-    for name, each in sets.items():
-        _check(name, each, taus)
-    median = outcomes.quantiles[:, taus.index(0.5)]
-    n_edges = _edges(outcomes.n, 3)
-    d_edges = _edges(outcomes.d, 2)
-    mi_edges = _edges(median, 4)
-    shape = (n_edges, d_edges, mi_edges)
-    fitted = {name: _fit_set(each, taus, *shape) for name, each in sets.items()}
-    cautious = _rows(_widest(list(fitted.values()), taus)) if shifted else None
-    tables = {name: len(each.mi_nats) for name, each in sets.items()}
-    return Calibration(tuple(taus), *shape, prior=_rows(fitted["prior"]), cautious=cautious, tables=tables)
+def is_straight(median: Tensor, gaussian: Tensor) -> Tensor:
+    """Whether a Gaussian copula explains enough of each predicted median, (B,) bool."""
+    return gaussian.to(median) >= STRAIGHT_SHARE * median.clamp_min(LEAST_MEDIAN)
 
 
-def _check(name: str, outcomes: Outcomes, taus: tuple[float, ...]) -> None:
-    count = len(outcomes.mi_nats)
-    if count < MIN_TABLES:
-        raise InputError(f"got {count} calibration tables in {name!r}, wanted at least {MIN_TABLES}; generate more")
-    shapes = (outcomes.quantiles.shape, outcomes.n.shape, outcomes.d.shape)
-    if shapes != ((count, len(taus)), (count,), (count,)):
-        raise InputError(f"got shapes {shapes} in {name!r}, wanted ({count}, {len(taus)}), ({count},) and ({count},)")
-    if not (outcomes.quantiles.isfinite().all() and outcomes.mi_nats.isfinite().all()):
-        raise InputError(
-            f"got quantiles or true MI in {name!r} that are not finite; look at the network's training log"
-        )
-
-
-def _scale(quantiles: Tensor, taus: tuple[float, ...]) -> Tensor:
+def scale(quantiles: Tensor, taus: tuple[float, ...]) -> Tensor:
     """A table's own scale in nats, (B,): its quartile range, which is the error the network itself expects.
 
     The floor of .01 nats (guess: nobody acts on less) plus a hundredth of the median keeps an interval of no width
@@ -187,44 +171,6 @@ def _scale(quantiles: Tensor, taus: tuple[float, ...]) -> Tensor:
     levels = quantiles.new_tensor(taus)
     low, median, high = (interpolate(quantiles, levels, tau) for tau in (0.25, 0.5, 0.75))
     return high - low + 0.01 + 0.01 * median
-
-
-def _fit_set(outcomes: Outcomes, taus: tuple[float, ...], *edges: tuple[float, ...]) -> Tensor:
-    """Group offsets of one set, shrunk to its marginal ones, (G, K) float64."""
-    quantiles = outcomes.quantiles.double()
-    scores = (outcomes.mi_nats.double()[:, None] - quantiles) / _scale(quantiles, taus)[:, None]  # (N, K)
-    marginal, _ = _order_statistics(scores, taus)
-    cell = _cell(quantiles[:, taus.index(0.5)], outcomes.n, outcomes.d, *edges)
-    groups = (len(edges[0]) + 1) * (len(edges[1]) + 1) * (len(edges[2]) + 1)
-    rows = []
-    for group in range(groups):
-        members = scores[cell == group]
-        own, trust = _order_statistics(members, taus) if len(members) else (marginal, torch.zeros_like(marginal))
-        rows.append(torch.lerp(marginal, own, trust))
-    return torch.stack(rows)
-
-
-def _order_statistics(scores: Tensor, taus: tuple[float, ...]) -> tuple[Tensor, Tensor]:
-    """The conformal offset of every level and how far to trust it, both (K,); the median's offset is 0.
-
-    Below the median the floor((N + 1) tau)-th least score, above it the ceil((N + 1) tau)-th: each errs towards a wider
-    interval. Trust is 0 where N tables cannot reach the level at all.
-    """
-    count = len(scores)
-    ordered = scores.sort(dim=0).values
-    offsets, trust = [], []
-    for k, tau in enumerate(taus):
-        rank = floor((count + 1) * tau + 1e-9) if tau < 0.5 else ceil((count + 1) * tau - 1e-9)
-        misses = count * min(tau, 1 - tau)
-        offsets.append(0.0 if tau == 0.5 else float(ordered[min(max(rank, 1), count) - 1, k]))
-        trust.append(misses / (misses + SHRINK_MISSES) if 1 <= rank <= count else 0.0)
-    return torch.tensor(offsets, dtype=torch.float64), torch.tensor(trust, dtype=torch.float64)
-
-
-def _widest(offsets: list[Tensor], taus: tuple[float, ...]) -> Tensor:
-    """The least offsets below the median, the greatest above it, (G, K)."""
-    stacked = torch.stack(offsets)  # (S, G, K)
-    return torch.where(_is_lower(taus), stacked.amin(dim=0), stacked.amax(dim=0))
 
 
 def _rearrange(shifted: Tensor, quantiles: Tensor, taus: tuple[float, ...]) -> Tensor:
@@ -247,11 +193,12 @@ def _at_least_normal(quantiles: Tensor, n: Tensor, taus: tuple[float, ...]) -> T
     return torch.cat([lower, median, upper], dim=1)
 
 
-def _is_lower(taus: tuple[float, ...]) -> Tensor:
+def is_lower(taus: tuple[float, ...]) -> Tensor:
+    """Which levels lie below the median, (K,) bool."""
     return torch.tensor([tau < 0.5 for tau in taus])
 
 
-def _cell(median: Tensor, n: Tensor, d: Tensor, *edges: tuple[float, ...]) -> Tensor:
+def cell(median: Tensor, n: Tensor, d: Tensor, *edges: tuple[float, ...]) -> Tensor:
     """Group numbers, (B,), of n, d and predicted median between edges in this order."""
     cell = torch.zeros(len(median), dtype=torch.long, device=median.device)
     for values, cuts in zip((n, d, median), edges, strict=True):
@@ -260,15 +207,9 @@ def _cell(median: Tensor, n: Tensor, d: Tensor, *edges: tuple[float, ...]) -> Te
     return cell
 
 
-def _edges(values: Tensor, parts: int) -> tuple[float, ...]:
-    """Edges that cut values into parts of about equal size; fewer where values tie."""
-    shares = torch.arange(1, parts, dtype=torch.float64) / parts
-    cuts = torch.quantile(values.double().cpu(), shares).tolist()
-    return tuple(sorted({cut for cut in cuts if cut > float(values.min())}))
-
-
-def _rows(offsets: Tensor) -> Offsets:
-    return tuple(tuple(row) for row in offsets.tolist())
+def cells(edges: tuple[tuple[float, ...], ...]) -> int:
+    """Groups between edges."""
+    return prod(len(cuts) + 1 for cuts in edges)
 
 
 def _tuples(value: Any) -> Any:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mist import checkpoint
 from mist.batch import Batch
+from mist.calibration import GAUSSIAN
 from mist.checkpoint import Checkpoint
 from mist.errors import CheckpointError, InputError
 from mist.prepare import Notice, Table, check, one_thread, tabulate
@@ -168,7 +169,8 @@ class Estimator:
             raw = self._network(batch.to(self.device)).double().cpu()  # (B, K)
         if self.checkpoint.calibration is None:
             return raw
-        return self.checkpoint.calibration.apply(raw, batch.n.cpu(), (batch.d_x + batch.d_y).cpu(), cautious)
+        n, d, gaussian = batch.n.cpu(), (batch.d_x + batch.d_y).cpu(), batch.anchors[:, GAUSSIAN].cpu()
+        return self.checkpoint.calibration.apply(raw, n, d, gaussian, cautious)
 
     def differentiable(self, x: Tensor, y: Tensor) -> Tensor:
         """The predictive median as a scalar with a gradient to x and y, for use inside a larger objective.

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 import mist
-from mist.calibration import Outcomes, fit
+from mist.calibration import Outcomes
 from mist.checkpoint import Checkpoint, save
+from mist.conformal import fit
 from mist.network import Network, NetworkConfig
 from mist.prepare import Limits
 from mist.quantiles import LEVELS
@@ -16,7 +17,9 @@ def outcomes(count: int, seed: int) -> Outcomes:
     rng = np.random.default_rng(seed)
     quantiles = np.sort(rng.exponential(size=(count, len(LEVELS))), axis=1)
     sizes = rng.integers(8, 500, size=count), rng.integers(2, 9, size=count)
-    return Outcomes(*map(torch.from_numpy, (quantiles, rng.exponential(size=count), *sizes)))
+    return Outcomes(
+        *map(torch.from_numpy, (quantiles, rng.exponential(size=count), *sizes, rng.exponential(size=count)))
+    )
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,8 @@ import pytest
 import torch
 from scipy.special import ndtri
 
-from mist.calibration import Calibration, Outcomes, fit
+from mist.calibration import Calibration, Outcomes
+from mist.conformal import fit
 from mist.errors import CheckpointError, InputError
 from mist.quantiles import LEVELS, MEDIAN
 
@@ -27,7 +28,8 @@ def simulate(width: float, count: int, seed: int, zeros: float = 0.0, bias: floa
     quantiles = np.maximum(centre[:, None] + width * spread[:, None] * ndtri(np.array(LEVELS)), 0.0)
     n = torch.from_numpy(rng.integers(10, 1000, size=count))
     d = torch.from_numpy(rng.integers(2, 20, size=count))
-    return Outcomes(torch.from_numpy(quantiles), torch.from_numpy(truth), n, d)
+    gaussian = torch.from_numpy(centre * (rng.random(count) < 0.5))  # half of the tables are straight
+    return Outcomes(torch.from_numpy(quantiles), torch.from_numpy(truth), n, d, gaussian)
 
 
 def covered(outcomes: Outcomes, quantiles: torch.Tensor) -> tuple[float, float]:
@@ -42,7 +44,7 @@ def test_fresh_tables_are_covered_after_fit(width):
     record = fit(simulate(width, 4000, seed=0))
     fresh = simulate(width, 4000, seed=1)
     before, error = covered(fresh, fresh.quantiles)
-    share, _ = covered(fresh, record.apply(fresh.quantiles, fresh.n, fresh.d))
+    share, _ = covered(fresh, record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.gaussian))
     assert abs(share - 0.9) < 4 * 2**0.5 * error  # the fit's own sampling error and the fresh tables'
     if width != 1.0:
         assert abs(before - 0.9) > 0.05
@@ -52,7 +54,7 @@ def test_fresh_tables_are_covered_after_fit(width):
 def test_each_level_holds_on_its_side_with_a_fifth_of_exact_zeros(width):
     record = fit(simulate(width, 4000, seed=2, zeros=0.2))
     fresh = simulate(width, 4000, seed=3, zeros=0.2)
-    quantiles = record.apply(fresh.quantiles, fresh.n, fresh.d)
+    quantiles = record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.gaussian)
     for k, tau in enumerate(LEVELS):
         slack = 4 * (2 * tau * (1 - tau) / 4000) ** 0.5
         if k < MEDIAN:
@@ -64,7 +66,7 @@ def test_each_level_holds_on_its_side_with_a_fifth_of_exact_zeros(width):
 def test_independent_tables_are_not_excluded_by_a_conservative_predictors_offsets():
     record = fit(simulate(2.5, 4000, seed=2, zeros=0.2))
     fresh = simulate(2.5, 4000, seed=3, zeros=0.2)
-    low = record.apply(fresh.quantiles, fresh.n, fresh.d)[:, LEVELS.index(0.05)]
+    low = record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.gaussian)[:, LEVELS.index(0.05)]
     assert (low[fresh.mi_nats == 0] > 0).double().mean() < 0.05
 
 
@@ -74,7 +76,7 @@ def test_quantiles_never_cross_stay_non_negative_and_keep_the_median(width):
     rng = np.random.default_rng(5)
     wild = torch.from_numpy(rng.exponential(size=(300, len(LEVELS))) * rng.choice([0.0, 0.01, 1.0], size=(300, 1)))
     wild = wild.cumsum(1)
-    answer = record.apply(wild, torch.full((300,), 50), torch.full((300,), 4))
+    answer = record.apply(wild, torch.full((300,), 50), torch.full((300,), 4), torch.zeros(300))
     assert (answer.diff(dim=1) >= 0).all()
     assert (answer >= 0).all()
     torch.testing.assert_close(answer[:, MEDIAN], wild[:, MEDIAN], rtol=0, atol=0)
@@ -83,24 +85,36 @@ def test_quantiles_never_cross_stay_non_negative_and_keep_the_median(width):
 def test_a_group_with_many_tables_gets_its_own_offsets():
     count = 8000
     honest, brash = simulate(1.0, count, seed=6), simulate(0.3, count, seed=7)
-    parts = [(getattr(honest, name), getattr(brash, name)) for name in ("quantiles", "mi_nats")]
+    parts = [(getattr(honest, name), getattr(brash, name)) for name in ("quantiles", "mi_nats", "d", "gaussian")]
     n = torch.cat([torch.full((count,), 500), torch.full((count,), 20)])
-    both = Outcomes(torch.cat(parts[0]), torch.cat(parts[1]), n, torch.cat([honest.d, brash.d]))
+    quantiles, mi_nats, d, gaussian = (torch.cat(part) for part in parts)
+    both = Outcomes(quantiles, mi_nats, n, d, gaussian)
     record = fit(both)
     for width, rows in ((1.0, 500), (0.3, 20)):
         fresh = simulate(width, count, seed=8)
-        share, _ = covered(fresh, record.apply(fresh.quantiles, torch.full((count,), rows), fresh.d))
+        share, _ = covered(fresh, record.apply(fresh.quantiles, torch.full((count,), rows), fresh.d, fresh.gaussian))
         assert abs(share - 0.9) < 0.04  # marginal offsets alone give 1.00 and .81
 
 
 def test_cautious_intervals_hold_the_default_ones_and_cover_the_shifted_set():
     record = fit(simulate(1.0, 2000, seed=9), shifted={"shifted": simulate(1.0, 2000, seed=10, bias=1.5)})
     fresh = simulate(1.0, 2000, seed=11, bias=1.5)
-    default = record.apply(fresh.quantiles, fresh.n, fresh.d)
-    cautious = record.apply(fresh.quantiles, fresh.n, fresh.d, cautious=True)
+    default = record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.gaussian)
+    cautious = record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.gaussian, cautious=True)
     assert (cautious[:, :MEDIAN] <= default[:, :MEDIAN]).all()
     assert (cautious[:, MEDIAN:] >= default[:, MEDIAN:]).all()
     assert covered(fresh, cautious)[0] > 0.9 > covered(fresh, default)[0]
+
+
+def test_bent_tables_are_covered_as_laws_kept_out_need_and_straight_ones_as_the_prior_does():
+    record = fit(simulate(1.0, 8000, seed=20), shifted={"shifted": simulate(0.4, 8000, seed=21)})
+    fresh = simulate(1.0, 8000, seed=22)
+    quantiles = record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.gaussian)
+    straight = fresh.gaussian > 0
+    widths = [(quantiles[side, -2] - quantiles[side, 1]).mean() for side in (~straight, straight)]
+    assert widths[0] > 1.2 * widths[1]
+    share, error = covered(fresh.where(straight), quantiles[straight])
+    assert abs(share - 0.9) < 6 * error
 
 
 def test_the_record_survives_json():
@@ -111,18 +125,18 @@ def test_the_record_survives_json():
 def test_errors_say_what_to_do():
     record = fit(simulate(1.0, 300, seed=14))
     with pytest.raises(CheckpointError, match="calibrate with shifted tables"):
-        record.apply(torch.ones(1, len(LEVELS)), torch.ones(1), torch.ones(1), cautious=True)
+        record.apply(torch.ones(1, len(LEVELS)), torch.ones(1), torch.ones(1), torch.ones(1), cautious=True)
     with pytest.raises(CheckpointError, match="calibrate this network again"):
-        record.apply(torch.ones(1, 3), torch.ones(1), torch.ones(1))
+        record.apply(torch.ones(1, 3), torch.ones(1), torch.ones(1), torch.ones(1))
     with pytest.raises(CheckpointError, match="wanted exactly"):
         Calibration.from_json({**record.to_json(), "extra": 1})
     with pytest.raises(InputError, match="wanted at least 200"):
         fit(simulate(1.0, 199, seed=15))
     broken = simulate(1.0, 300, seed=16)
     with pytest.raises(InputError, match="not finite"):
-        fit(Outcomes(broken.quantiles, broken.mi_nats * torch.nan, broken.n, broken.d))
+        fit(Outcomes(broken.quantiles, broken.mi_nats * torch.nan, broken.n, broken.d, broken.gaussian))
     with pytest.raises(InputError, match="got shapes"):
-        fit(Outcomes(broken.quantiles, broken.mi_nats, broken.n[:5], broken.d))
+        fit(Outcomes(broken.quantiles, broken.mi_nats, broken.n[:5], broken.d, broken.gaussian))
 
 
 def test_no_interval_is_narrower_than_a_bivariate_normal_allows():

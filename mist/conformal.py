@@ -1,0 +1,126 @@
+"""Fitting conformal offsets: order statistics of scores per group, and the widest of several sets.
+
+What the offsets are and how they are used is told in `mist.calibration`.
+"""
+
+from collections.abc import Mapping
+from math import ceil, floor
+
+import torch
+from torch import Tensor
+
+from mist.calibration import Calibration, Offsets, Outcomes, cell, cells, is_lower, is_straight, scale
+from mist.errors import InputError
+from mist.quantiles import LEVELS
+
+# With 200 tables the levels .005 and .995 are the least and the greatest score: fewer cannot say.
+MIN_TABLES = 200
+POOLED_STEP = 2  # every second shifted table joins the default offsets of the bent side
+# A group with this many expected misses is trusted half. Guess: the bias of the marginal offset then weighs as much as
+# the noise of the group's own; the noise averages out over groups, the bias does not, so this is kept low.
+SHRINK_MISSES = 2.0
+
+
+def fit(
+    outcomes: Outcomes, taus: tuple[float, ...] = LEVELS, shifted: Mapping[str, Outcomes] | None = None
+) -> Calibration:
+    """Offsets that make the quantiles cover, per group and level.
+
+    Args:
+        outcomes: Tables drawn as the training's are, and never trained on.
+        taus: Increasing levels, (K,), the median among them.
+        shifted: Further sets by name, of laws the network never saw. Some of their bent tables join those of `outcomes`
+            in the fit of the default offsets; and the cautious offsets are fitted too: on every set alone, the widest
+            taken.
+
+    Returns:
+        The record to keep beside the weights.
+
+    Raises:
+        InputError: A set has fewer than 200 tables, arrays of unequal length, or values that are not finite.
+    """
+    sets = {"prior": outcomes, **(shifted or {})}
+    for name, each in sets.items():
+        _check(name, each, taus)
+    edges = (_edges(outcomes.n, 3), _edges(outcomes.d, 2), _edges(outcomes.quantiles[:, taus.index(0.5)], 4))
+    some = [each.where(torch.arange(0, len(each), POOLED_STEP)) for each in (shifted or {}).values()]
+    bent = [_side(each, taus, straight=False) for each in (outcomes, *some)]
+    default = torch.cat(
+        [_fit_set(Outcomes.cat(bent), taus, *edges), _fit_set(_side(outcomes, taus, straight=True), taus, *edges)]
+    )
+    cautious = None
+    if shifted:
+        sides = [
+            torch.cat([_fit_set(_side(each, taus, straight), taus, *edges) for straight in (False, True)])
+            for each in sets.values()
+        ]
+        cautious = _rows(_widest([default, *sides], taus))
+    tables = {name: len(each) for name, each in sets.items()}
+    return Calibration(tuple(taus), *edges, default=_rows(default), cautious=cautious, tables=tables)
+
+
+def _side(outcomes: Outcomes, taus: tuple[float, ...], straight: bool) -> Outcomes:
+    """The straight or the bent tables of a set; all of them where a side has too few to say anything."""
+    chosen = is_straight(outcomes.quantiles[:, taus.index(0.5)], outcomes.gaussian) == straight
+    return outcomes.where(chosen) if int(chosen.sum()) >= MIN_TABLES else outcomes
+
+
+def _check(name: str, outcomes: Outcomes, taus: tuple[float, ...]) -> None:
+    count = len(outcomes.mi_nats)
+    if count < MIN_TABLES:
+        raise InputError(f"got {count} calibration tables in {name!r}, wanted at least {MIN_TABLES}; generate more")
+    shapes = (outcomes.quantiles.shape, outcomes.n.shape, outcomes.d.shape, outcomes.gaussian.shape)
+    if shapes != ((count, len(taus)), (count,), (count,), (count,)):
+        raise InputError(f"got shapes {shapes} in {name!r}, wanted ({count}, {len(taus)}) and three times ({count},)")
+    if not (outcomes.quantiles.isfinite().all() and outcomes.mi_nats.isfinite().all()):
+        raise InputError(
+            f"got quantiles or true MI in {name!r} that are not finite; look at the network's training log"
+        )
+
+
+def _fit_set(outcomes: Outcomes, taus: tuple[float, ...], *edges: tuple[float, ...]) -> Tensor:
+    """Group offsets of one set, shrunk to its marginal ones, (G, K) float64."""
+    quantiles = outcomes.quantiles.double()
+    scores = (outcomes.mi_nats.double()[:, None] - quantiles) / scale(quantiles, taus)[:, None]  # (N, K)
+    marginal, _ = _order_statistics(scores, taus)
+    group_of = cell(quantiles[:, taus.index(0.5)], outcomes.n, outcomes.d, *edges)
+    rows = []
+    for group in range(cells(edges)):
+        members = scores[group_of == group]
+        own, trust = _order_statistics(members, taus) if len(members) else (marginal, torch.zeros_like(marginal))
+        rows.append(torch.lerp(marginal, own, trust))
+    return torch.stack(rows)
+
+
+def _order_statistics(scores: Tensor, taus: tuple[float, ...]) -> tuple[Tensor, Tensor]:
+    """The conformal offset of every level and how far to trust it, both (K,); the median's offset is 0.
+
+    Below the median the floor((N + 1) tau)-th least score, above it the ceil((N + 1) tau)-th: each errs towards a wider
+    interval. Trust is 0 where N tables cannot reach the level at all.
+    """
+    count = len(scores)
+    ordered = scores.sort(dim=0).values
+    offsets, trust = [], []
+    for k, tau in enumerate(taus):
+        rank = floor((count + 1) * tau + 1e-9) if tau < 0.5 else ceil((count + 1) * tau - 1e-9)
+        misses = count * min(tau, 1 - tau)
+        offsets.append(0.0 if tau == 0.5 else float(ordered[min(max(rank, 1), count) - 1, k]))
+        trust.append(misses / (misses + SHRINK_MISSES) if 1 <= rank <= count else 0.0)
+    return torch.tensor(offsets, dtype=torch.float64), torch.tensor(trust, dtype=torch.float64)
+
+
+def _widest(offsets: list[Tensor], taus: tuple[float, ...]) -> Tensor:
+    """The least offsets below the median, the greatest above it, (G, K)."""
+    stacked = torch.stack(offsets)  # (S, G, K)
+    return torch.where(is_lower(taus), stacked.amin(dim=0), stacked.amax(dim=0))
+
+
+def _edges(values: Tensor, parts: int) -> tuple[float, ...]:
+    """Edges that cut values into parts of about equal size; fewer where values tie."""
+    shares = torch.arange(1, parts, dtype=torch.float64) / parts
+    cuts = torch.quantile(values.double().cpu(), shares).tolist()
+    return tuple(sorted({cut for cut in cuts if cut > float(values.min())}))
+
+
+def _rows(offsets: Tensor) -> Offsets:
+    return tuple(tuple(row) for row in offsets.tolist())
