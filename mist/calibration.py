@@ -137,7 +137,7 @@ class Calibration:
         if set(record) != names:
             raise CheckpointError(
                 f"got a calibration with keys {sorted(record)}, wanted exactly {sorted(names)}; "
-                "run `mist calibrate` again"
+                "run `mist calibrate` with --again"
             )
         return cls(**{name: _tuples(value) for name, value in record.items()})
 

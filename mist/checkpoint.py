@@ -93,11 +93,12 @@ def save(folder: str | Path, checkpoint: Checkpoint) -> Path:
     return folder
 
 
-def load(folder: str | Path) -> Checkpoint:
+def load(folder: str | Path, uncalibrated: bool = False) -> Checkpoint:
     """Read a checkpoint, on the CPU, every byte checked.
 
     Args:
         folder: A checkpoint's folder, or a training run's folder that holds one.
+        uncalibrated: Leave its calibration out, to fit another: one of a former version cannot be read.
 
     Raises:
         CheckpointError: A file is missing or changed, the format is another, or config and weights do not fit.
@@ -107,7 +108,9 @@ def load(folder: str | Path) -> Checkpoint:
     config = _read_config(folder)
     network = _network(_network_config(config["network"]), folder / WEIGHTS)
     text = folder / CALIBRATION
-    calibration = Calibration.from_json(json.loads(text.read_text("utf-8"))) if text.exists() else None
+    calibration = None
+    if text.exists() and not uncalibrated:
+        calibration = Calibration.from_json(json.loads(text.read_text("utf-8")))
     limits = Limits(**_exact("limits", config["limits"], Limits))
     card = (folder / CARD).read_text("utf-8")
     return Checkpoint(network.eval(), calibration, limits, config["provenance"], card)

@@ -30,8 +30,8 @@ def fit(
         outcomes: Tables drawn as the training's are, and never trained on.
         taus: Increasing levels, (K,), the median among them.
         shifted: Further sets by name, of laws the network never saw. Some of their bent tables join those of `outcomes`
-            in the fit of the default offsets; and the cautious offsets are fitted too: on every set alone, the widest
-            taken.
+            in the fit of the default offsets; and the cautious offsets are fitted too: on every set alone, each side of
+            it and the whole, the widest taken.
 
     Returns:
         The record to keep beside the weights.
@@ -51,8 +51,9 @@ def fit(
     cautious = None
     if shifted:
         sides = [
-            torch.cat([_fit_set(_side(each, taus, straight), taus, *edges) for straight in (False, True)])
+            torch.cat([_fit_set(part, taus, *edges) for part in parts])
             for each in sets.values()
+            for parts in ((_side(each, taus, straight=False), _side(each, taus, straight=True)), (each, each))
         ]
         cautious = _rows(_widest([default, *sides], taus))
     tables = {name: len(each) for name, each in sets.items()}

@@ -57,7 +57,7 @@ def calibrate(config: CalibrateConfig) -> str:
     """
     console = Console(stderr=True)
     folder = checkpoint.locate(Path(config.run))
-    found = checkpoint.load(folder)
+    found = checkpoint.load(folder, uncalibrated=config.again)
     if found.calibration is not None and not config.again:
         console.print(f"{folder} is calibrated already; nothing to do. Pass --again to fit anew.")
         return str(folder)

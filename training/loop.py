@@ -74,7 +74,7 @@ def train(config: TrainConfig) -> str:
     if config.begin is None:
         network.fit_scaling(_sample(caches[0]).batch)
     else:
-        network.load_state_dict(load_checkpoint(config.begin).network.state_dict())
+        network.load_state_dict(load_checkpoint(config.begin, uncalibrated=True).network.state_dict())
     state = State.fresh(network.to(device), schedule.weight_decay)
     if saved is not None:
         state.restore(saved)
@@ -168,7 +168,7 @@ def _record(config: TrainConfig) -> dict[str, Any]:
 
 def _beginning(path: str, wanted: NetworkConfig) -> dict[str, Any]:
     """What names a checkpoint wherever it lies: its weights' checksum, and how it was trained in its turn."""
-    found = load_checkpoint(path)
+    found = load_checkpoint(path, uncalibrated=True)
     if found.network.config != wanted:
         raise TrainingError(
             f"got weights of another network in {path} ({found.network.config}), wanted {wanted}; "
