@@ -56,7 +56,7 @@ class Student(Family, ABC):
         super().__post_init__()
         if self.df <= 0:
             raise DataGenError(f"a Student law needs df > 0, got {self.df}")
-        self._gaussian  # noqa: B018  (builds it, and so checks its fields)
+        _ = self._gaussian  # builds it, and so checks its fields
 
     @classmethod
     def draw(cls, rng: np.random.Generator, d_x: int, d_y: int, aim: float | None = None) -> Self:

@@ -22,6 +22,6 @@ class Inline(Executor):
 def workers(threads: int) -> Executor:
     """An executor with so many threads; with one, none is started.
 
-    Each computes alone: torch would start threads of its own from every one of them, which took five times as long.
+    Each computes alone: torch would start threads of its own from every one of them, more than there are cores.
     """
     return ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) if threads > 1 else Inline()
