@@ -72,6 +72,7 @@ class Prior:
         bent_d: Most columns of a side of such a table.
         flow_share: Share of tables with a random flow on one side.
         mist_share: Share of shapes (so of tables) that follow MIST's laws.
+        mist_small_share: Share of MIST's shapes whose rows are log-uniform, not uniform as MIST has them: few rows often.
         mist_laws: MIST's laws as (family, map of every column of both sides: base, asinh, half_cube or wiggly).
         tables_per_shape: Consecutive tables of one shape.
     """
@@ -90,6 +91,7 @@ class Prior:
     bent_d: int = 32
     flow_share: float = 0.05
     mist_share: float = 0.25
+    mist_small_share: float = 0.0
     mist_laws: tuple[tuple[str, str], ...] = ()
     tables_per_shape: int = 8
 
@@ -117,7 +119,10 @@ class Prior:
         """Draw the shape of a group of tables."""
         if rng.uniform() < self.mist_share:
             d = int(rng.integers(MIST_COLUMNS[0], MIST_COLUMNS[1] + 1))
-            return Shape(int(rng.integers(MIST_SIZES[0], MIST_SIZES[1] + 1)), d, d, mist=True)
+            n = int(rng.integers(MIST_SIZES[0], MIST_SIZES[1] + 1))
+            if self.mist_small_share > 0 and rng.uniform() < self.mist_small_share:
+                n = log_uniform_int(rng, *MIST_SIZES)
+            return Shape(n, d, d, mist=True)
         high = min(self.low_d, self.d[1]) if rng.uniform() < self.low_share else self.d[1]
         d_x = log_uniform_int(rng, self.d[0], high)
         d_y = log_uniform_int(rng, self.d[0], high) if rng.uniform() < self.unequal_share else d_x
@@ -215,6 +220,8 @@ class Preset:
 
 _NARROW = Prior(FIRST_FAMILIES, MAPS, n=(16, 512), d=(1, 8), mist_share=0.0)
 _WIDE = Prior(WIDE_FAMILIES, MAPS, mist_laws=MIST_BASE)
+# For training: more of what is hard to learn, few rows and bends.
+_SEEN = replace(_WIDE.without(*HELD_OUT, *SHIFT), n=(8, 8192), mist_small_share=0.5, bent_share=0.18)
 _SHIFT, _UNSEEN = (
     replace(_WIDE, families=dict.fromkeys(names, 1.0), mist_share=0.0, mist_laws=()) for names in (SHIFT, HELD_OUT)
 )
@@ -227,7 +234,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "wide": Preset(_WIDE, {"train": 200_704, "validation": 4096, "calibration": 16_384, "test": 4096}, 512),
     "wide-seen": Preset(
-        _WIDE.without(*HELD_OUT, *SHIFT),
+        _SEEN,
         {"train": 200_704, "validation": 4096, "calibration": 16_384, "test": 4096},
         512,
     ),
