@@ -72,7 +72,7 @@ class Prior:
         bent_d: Most columns of a side of such a table.
         flow_share: Share of tables with a random flow on one side.
         mist_share: Share of shapes (so of tables) that follow MIST's laws.
-        mist_small_share: Share of MIST's shapes whose rows are log-uniform, not uniform as MIST has them: few rows often.
+        mist_small_share: Share of MIST's shapes whose rows are log-uniform, so few rows often; MIST's are uniform.
         mist_laws: MIST's laws as (family, map of every column of both sides: base, asinh, half_cube or wiggly).
         tables_per_shape: Consecutive tables of one shape.
     """

@@ -21,7 +21,8 @@ def notes(suite: Suite, checkpoint: str | None) -> list[str]:
     if not suite.families:
         return []
     record = provenance(checkpoint)
-    trained, fitted = families_in(record.get("data")), families_in(record.get("calibration"))
+    trained = families_in([record.get(key) for key in ("data", "also", "training")])  # the last: weights begun with
+    fitted = families_in(record.get("calibration"))
     if not trained:
         return ["The checkpoint does not say on which families it was trained, so no family here counts as unseen."]
     found = [_told("the network was trained on", sorted(trained & set(suite.families)))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,20 @@ from mist.prepare import Limits
 
 
 def training_card(
-    record: dict[str, Any], steps: int, store: Store, catalog: Catalog, rows: list[dict[str, float]], limits: Limits
+    record: dict[str, Any],
+    steps: int,
+    stores: Sequence[Store],
+    catalog: Catalog,
+    rows: list[dict[str, float]],
+    limits: Limits,
 ) -> str:
     """Markdown card of a trained network.
 
     Args:
         record: The run's configuration.
         steps: Steps done.
-        store: The meta-dataset.
-        catalog: Sizes and truths of its training split.
+        stores: The meta-datasets.
+        catalog: Sizes and truths of the training tables.
         rows: Rows of metrics.jsonl.
         limits: Trained ranges.
     """
@@ -29,6 +35,7 @@ def training_card(
     ranges = ", ".join(
         f"{part:.0%}: {value:.3g}" for part, value in zip(parts, np.quantile(catalog.mi_nats, parts), strict=True)
     )
+    made_by = [f"preset `{store.config.get('preset')}`, seed {store.config.get('seed')}" for store in stores]
     schedule = record["schedule"]
     last = rows[-1] if rows else {}
     measured = "\n".join(f"| {key} | {value:.4f} |" for key, value in last.items() if "/" in key)
@@ -43,7 +50,7 @@ n from {limits.n_min} to {limits.n_max} rows; 1 to {limits.d_max} columns per si
 
 ## Training data
 
-Preset `{store.config.get("preset")}`, seed {store.config.get("seed")}: {len(catalog.n)} tables.
+From {"; ".join(made_by)}: {len(catalog.n)} tables.
 True MI in nats, quantiles: {ranges}.
 
 | family | tables |

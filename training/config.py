@@ -56,8 +56,10 @@ class TrainConfig:
     """Folder of the run: states, metrics.jsonl, token cache and, at the end, the checkpoint."""
     preset: Literal["tiny", "small", "full"] = "tiny"
     """Length and pace of the training."""
+    also: tuple[str, ...] = ()
+    """Further meta-datasets to learn from, all of their training splits; tables of all are shuffled together."""
     shards: int | None = None
-    """Train on the first so many shards alone; by default on all."""
+    """Train on the first so many shards of ``data`` alone; by default on all."""
     steps: int | None = None
     """Optimizer steps, instead of the preset's."""
     stop: int | None = None

@@ -7,7 +7,7 @@ a resumed run equal to one that was never interrupted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,17 +21,17 @@ SORTED_BATCHES = 16  # batches' worth of tables that are sorted by size together
 
 @dataclass(frozen=True)
 class Loader:
-    """Batches of a split without end.
+    """Batches of training splits without end.
 
     Attributes:
-        cache: Tokens of the split.
+        caches: Tokens of the splits, whose shards are shuffled together.
         batch: Tables per batch; the rest of a pool that makes no whole batch waits for the next epoch's shuffle.
         seed: Seed of the order.
         rank: Number of this process, of `world`, in a run of several; each reads its share of every batch.
         world: Number of processes.
     """
 
-    cache: TokenCache
+    caches: Sequence[TokenCache]
     batch: int
     seed: int
     rank: int = 0
@@ -39,14 +39,18 @@ class Loader:
 
     def batches(self, start: int = 0) -> Iterator[Labelled]:
         """Batches from number `start` on, forever."""
-        shards, position, epoch = len(self.cache), 0, 0
+        shards = [(cache, index) for cache in self.caches for index in range(len(cache))]
+        position, epoch = 0, 0
         held: tuple[list[int], Labelled] | None = None
         while True:
-            order = np.random.default_rng([self.seed, epoch]).permutation(shards)
-            for first in range(0, shards, POOL_SHARDS):
+            order = np.random.default_rng([self.seed, epoch]).permutation(len(shards))
+            for first in range(0, len(shards), POOL_SHARDS):
                 members = sorted(int(shard) for shard in order[first : first + POOL_SHARDS])
                 if held is None or held[0] != members:
-                    held = (members, Labelled.cat([self.cache.read(shard) for shard in members]))
+                    held = (
+                        members,
+                        Labelled.cat([cache.read(index) for cache, index in map(shards.__getitem__, members)]),
+                    )
                 pool = held[1]
                 plan = self._plan(pool, np.random.default_rng([self.seed, epoch, first + 1]))
                 for chosen in plan:

@@ -6,12 +6,14 @@ import ctypes
 import json
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -51,7 +53,7 @@ def train(config: TrainConfig) -> str:
     if (out / FOLDER).exists() and _same(out, record):
         console.print(f"{out} is finished already; nothing to do. Give another --out to train again.")
         return str(out)
-    for data in (config.data, *config.watch):
+    for data in (config.data, *config.also, *config.watch):
         Store.open(data)  # not whole: raises before anything is written
     rank, world, device = _place(config)
     saved = _resumable(out, config, record)
@@ -60,19 +62,20 @@ def train(config: TrainConfig) -> str:
 
     sources = [(config.data, "train"), (config.data, "validation"), *((data, "validation") for data in config.watch)]
     caches = [TokenCache(data, split, token_folder(config.tokens, config.out, data)) for data, split in sources]
-    caches[0] = replace(caches[0], most=config.shards)
-    for cache in caches:
+    learned = [TokenCache(data, "train", token_folder(config.tokens, config.out, data)) for data in config.also]
+    learned = [replace(caches.pop(0), most=config.shards), *learned]
+    for cache in (*learned, *caches):
         if rank == 0:
             cache.fill(config.workers)
     _barrier(world)
-    watched = {name: cache.read_all() for name, cache in zip(["validation", *_names(config)], caches[1:], strict=True)}
-    loader = Loader(caches[0], schedule.batch, config.seed, rank, world)
+    watched = {name: cache.read_all() for name, cache in zip(["validation", *_names(config)], caches, strict=True)}
+    loader = Loader(learned, schedule.batch, config.seed, rank, world)
 
     _keep_memory()
     torch.manual_seed(config.seed)
     network = Network(config.network)
     if config.begin is None:
-        network.fit_scaling(_sample(caches[0]).batch)
+        network.fit_scaling(_sample(learned[0]).batch)
     else:
         network.load_state_dict(load_checkpoint(config.begin, uncalibrated=True).network.state_dict())
     state = State.fresh(network.to(device), schedule.weight_decay)
@@ -142,20 +145,22 @@ def _line(step: int, metrics: dict[str, float]) -> str:
 
 
 def _finish(out: Path, config: TrainConfig, record: dict[str, Any], state: State) -> None:
-    store = Store.open(config.data)
-    catalog = _trained_on(store, config.shards)
+    stores = [Store.open(data) for data in (config.data, *config.also)]
+    catalog = _trained_on(stores, config.shards)
     limits = Limits(int(catalog.n.min()), int(catalog.n.max()), int(max(catalog.d_x.max(), catalog.d_y.max())))
-    provenance = {"training": record, "steps_done": state.step, "data": store.config, "versions": _versions()}
+    data = {"data": stores[0].config, "also": [store.config for store in stores[1:]]}
+    provenance = {"training": record, "steps_done": state.step, **data, "versions": _versions()}
     average = state.average.cpu().eval()
-    card = training_card(record, state.step, store, catalog, read(out / "metrics.jsonl"), limits)
+    card = training_card(record, state.step, stores, catalog, read(out / "metrics.jsonl"), limits)
     save_checkpoint(out / FOLDER, Checkpoint(average, None, limits, provenance, card))
 
 
-def _trained_on(store: Store, shards: int | None) -> Catalog:
-    """Sizes and truths of the training tables that were used."""
-    whole = store.catalog("train")
-    count = len(whole.n) if shards is None else min(shards * store.manifest.shard_tables, len(whole.n))
-    return Catalog(**{name: values[:count] for name, values in vars(whole).items()})
+def _trained_on(stores: Sequence[Store], shards: int | None) -> Catalog:
+    """Sizes and truths of the training tables that were used: the first shards of the first store, and all others."""
+    most = None if shards is None else shards * stores[0].manifest.shard_tables
+    found = [vars(store.catalog("train")) for store in stores]
+    found[0] = {name: values[:most] for name, values in found[0].items()}
+    return Catalog(**{name: np.concatenate([of_store[name] for of_store in found]) for name in found[0]})
 
 
 def _record(config: TrainConfig) -> dict[str, Any]:
@@ -174,7 +179,8 @@ def _beginning(path: str, wanted: NetworkConfig) -> dict[str, Any]:
             f"got weights of another network in {path} ({found.network.config}), wanted {wanted}; "
             "give --network the same sizes, or begin with new weights"
         )
-    return {"weights": fingerprint(path), "training": found.provenance["training"], "data": found.provenance["data"]}
+    made_by = {key: found.provenance[key] for key in ("training", "data", "also") if key in found.provenance}
+    return {"weights": fingerprint(path)} | made_by
 
 
 def _same(out: Path, record: dict[str, Any]) -> bool:

@@ -36,6 +36,15 @@ def data(tmp_path_factory) -> str:
 
 
 @pytest.fixture(scope="session")
+def other_data(tmp_path_factory) -> str:
+    """A store of another seed with 200 training tables."""
+    out = tmp_path_factory.mktemp("data") / "other"
+    config = GenerateConfig(out=str(out), preset="tiny", seed=1, tables=200, shard_tables=200, flow_share=0.0)
+    write_store(config)
+    return str(out)
+
+
+@pytest.fixture(scope="session")
 def tokens(tmp_path_factory) -> str:
     """A token cache shared by all tests."""
     return str(tmp_path_factory.mktemp("tokens"))

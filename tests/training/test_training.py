@@ -159,10 +159,10 @@ def test_calibration_is_put_into_the_checkpoint_once(config, capfd):
 
 
 def test_batches_are_a_function_of_their_number(cache):
-    loader = Loader(cache, batch=50, seed=3)
+    loader = Loader([cache], batch=50, seed=3)
     first = loader.batches()
     some = [next(first) for _ in range(20)]  # into the second epoch: 800 tables make 16 batches
-    later = Loader(cache, batch=50, seed=3).batches(start=17)
+    later = Loader([cache], batch=50, seed=3).batches(start=17)
     for expected in some[17:]:
         found = next(later)
         assert torch.equal(found.mi_nats, expected.mi_nats)
@@ -171,15 +171,30 @@ def test_batches_are_a_function_of_their_number(cache):
 
 
 def test_an_epoch_shows_every_table_once(cache):
-    loader = Loader(cache, batch=50, seed=0)
+    loader = Loader([cache], batch=50, seed=0)
     batches = loader.batches()
     seen = torch.cat([next(batches).mi_nats for _ in range(16)])
     assert torch.equal(seen.sort().values, cache.read_all().mi_nats.sort().values)
 
 
+def test_tables_of_two_stores_are_shuffled_together(config, cache, other_data, tokens):
+    further = TokenCache(other_data, "train", token_folder(tokens, "", other_data))
+    further.fill(workers=1, quiet=True)
+    batches = Loader([cache, further], batch=50, seed=0).batches()
+    seen = [next(batches).mi_nats for _ in range(20)]
+    both = torch.cat([cache.read_all().mi_nats, further.read_all().mi_nats])
+    assert torch.equal(torch.cat(seen).sort().values, both.sort().values)
+    new = further.read_all().mi_nats
+    assert sum(bool(torch.isin(part, new).any()) for part in seen) > 10
+    run = train(replace(config, also=(other_data,), steps=4, shards=2))
+    found = checkpoint.load(run, uncalibrated=True)
+    assert [made_by["seed"] for made_by in (found.provenance["data"], *found.provenance["also"])] == [0, 1]
+    assert "preset `tiny`, seed 0; preset `tiny`, seed 1: 520 tables" in found.card
+
+
 def test_processes_share_a_batch_without_overlap(cache):
-    whole = next(Loader(cache, 50, seed=0).batches())
-    parts = [next(Loader(cache, 50, 0, rank, 2).batches()) for rank in (0, 1)]
+    whole = next(Loader([cache], 50, seed=0).batches())
+    parts = [next(Loader([cache], 50, 0, rank, 2).batches()) for rank in (0, 1)]
     together = torch.cat([part.mi_nats for part in parts])
     assert torch.equal(together.sort().values, whole.mi_nats.sort().values)
 
