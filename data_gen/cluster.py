@@ -29,8 +29,13 @@ _ONE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_WAIT_POLICY": "passive",
 }
-# Dask has workers give freed memory back at once; to be given it again, page by page, took a quarter of their time.
-_KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(2**29), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
+# Dask has workers give freed memory back at once; to be given it again, page by page, took a quarter of their time. Only
+# the first arena is kept whole, and tasks run in a thread of their own, which would get another.
+_KEEP_MEMORY = {
+    "MALLOC_TRIM_THRESHOLD_": str(2**30),
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_ARENA_MAX": "1",
+}
 
 
 @contextmanager
