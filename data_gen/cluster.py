@@ -29,8 +29,8 @@ _ONE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_WAIT_POLICY": "passive",
 }
-# Dask has workers give freed memory back at once; to be given it again, page by page, took a quarter of their time. Only
-# the first arena is kept whole, and tasks run in a thread of their own, which would get another.
+# Dask has workers give freed memory back at once; to be given it again, page by page, took a quarter of their time. One
+# arena, for only the first is kept whole and tasks run in a thread that would get another.
 _KEEP_MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": str(2**30),
     "MALLOC_MMAP_THRESHOLD_": str(2**30),

@@ -45,7 +45,9 @@ def plain_ksg(s, t):
     return found
 
 
-@pytest.mark.parametrize(("n", "d_s", "d_t"), [(60, 1, 1), (300, 1, 1), (120, 2, 3), (9, 1, 1)])
+@pytest.mark.parametrize(
+    ("n", "d_s", "d_t"), [(60, 1, 1), (300, 1, 1), (450, 1, 1), (120, 2, 3), (300, 3, 2), (9, 1, 1)]
+)
 def test_ksg_agrees_with_the_book(rng, n, d_s, d_t):
     s, t = gaussian_table(rng, n, d_s, d_t)
     for tied in (False, True):  # looking for ties where there are none changes nothing
@@ -58,7 +60,7 @@ def test_trees_and_blocks_agree_with_and_without_ties(rng):
     x, y = gaussian_table(rng, 400, 1, 1)
     for s, t, tied in ((x, y, False), (np.round(x), np.round(y), True), (np.round(3 * x), y, True)):
         tree = neighbours._on_tree(s[:, 0], t[:, 0], tied)
-        block = neighbours._on_block(neighbours._maximum(s[None]), neighbours._maximum(t[None]), np.array([tied]))
+        block = neighbours._on_blocks(s[None], t[None], np.array([tied]))
         np.testing.assert_allclose(tree.nats, block.nats, atol=1e-6)
         np.testing.assert_allclose(tree.local, block.local, atol=1e-6)
         np.testing.assert_allclose(tree.excess, block.excess, atol=1e-6)
