@@ -18,6 +18,7 @@ from torch import Tensor
 
 COMPONENTS = 32  # leading canonical pairs that become tokens; sums run over all of them
 NOISE = 1e-3  # directions of weaker correlations are left out: rounding decides where they point
+AT_ONCE = 1 << 14  # values up to which several moments are taken in one go: fewer calls, more memory
 FLOOR = 1e-8  # smallest shrinkage: 9 nats per component stay visible
 
 
@@ -120,10 +121,25 @@ def correlation(s: Tensor, t: Tensor) -> Tensor:
     return ((s * t).sum(-2) / scale).clamp(-1.0, 1.0)
 
 
+def correlations(*sets: tuple[Tensor, Tensor]) -> Tensor:
+    """Pearson correlations of several pairs of one shape (..., N, C), small ones in one go, (S, ..., C)."""
+    if sets[0][0].numel() > AT_ONCE:
+        return torch.stack([correlation(s, t) for s, t in sets])
+    left, right = zip(*sets, strict=True)
+    return correlation(torch.stack(left), torch.stack(right))
+
+
 def kurtosis(s: Tensor) -> Tensor:
-    """Kurtosis along N, (B, N, C) -> (B, C); 3 for a normal law."""
-    square = (s - s.mean(1, keepdim=True)).square()
-    return square.square().mean(1) / square.mean(1).square().clamp_min(1e-12)
+    """Kurtosis along N, (..., N, C) -> (..., C); 3 for a normal law."""
+    square = (s - s.mean(-2, keepdim=True)).square()
+    return square.square().mean(-2) / square.mean(-2).square().clamp_min(1e-12)
+
+
+def kurtoses(*sets: Tensor) -> Tensor:
+    """Kurtosis of several variates of one shape (..., N, C), small ones in one go, (S, ..., C)."""
+    if sets[0].numel() > AT_ONCE:
+        return torch.stack([kurtosis(s) for s in sets])
+    return kurtosis(torch.stack(sets))
 
 
 def fix_signs(s: Tensor) -> Tensor:

@@ -17,7 +17,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from mist.copula import Scores
-from mist.statistics.canonical import correlation, nats
+from mist.statistics import cosines
+from mist.statistics.canonical import correlations, nats
 from mist.statistics.neighbours import MIDDLE, NEIGHBOURS, ksg
 from mist.statistics.ripples import COUNT, ripples, surprising
 from mist.statistics.ripples import ROWS as RIPPLE_ROWS
@@ -76,9 +77,9 @@ def matched_pairs(x: Scores, y: Scores, coefficients: Tensor, whole: np.ndarray 
     spectrum = torch.linalg.svdvals(block.detach()).clamp(max=1 - 1e-6)  # (B, M, K)
     u = x.normal.gather(2, i.unsqueeze(1).expand(-1, n, -1))  # (B, N, M)
     v = y.normal.gather(2, j.unsqueeze(1).expand(-1, n, -1))
-    straight = correlation(u, v).abs()
-    bent = correlation(u.abs(), v.abs()).abs()
-    crossed = torch.maximum(correlation(u.abs(), v).abs(), correlation(u, v.abs()).abs())
+    folded_u, folded_v = u.abs(), v.abs()
+    straight, bent, one, two = correlations((u, v), (folded_u, folded_v), (folded_u, v), (u, folded_v)).abs()
+    crossed = torch.maximum(one, two)
     rival = _rival(energy.double(), i, j) - noise
     diagonal = block.diagonal(dim1=2, dim2=3).square()
     knn, knn_mask = _neighbours(u, v, x.tied | y.tied) if whole is None else _known(whole)
@@ -121,21 +122,8 @@ def matched_pairs(x: Scores, y: Scores, coefficients: Tensor, whole: np.ndarray 
 
 def coefficients(u: Tensor, v: Tensor) -> Tensor:
     """Copula coefficients of all pairs of columns, (B, D_x, K, D_y, K) float32, from uniform ranks (B, N, D)."""
-    u, v = u[:, :ROWS], v[:, :ROWS]
-    batch, n, d_x = u.shape
-    left, right = _basis(u), _basis(v)  # (B, N, D K)
-    return (left.transpose(1, 2) @ right / n).view(batch, d_x, FREQUENCIES, v.shape[2], FREQUENCIES)
-
-
-def _basis(u: Tensor) -> Tensor:
-    """sqrt(2) cos(pi k u) for k = 1..K by the Chebyshev recurrence, (B, N, D K) float32; constant columns give 0."""
-    cosine = torch.cos(math.pi * u.float())
-    waves = [torch.ones_like(cosine), cosine]
-    while len(waves) <= FREQUENCIES:
-        waves.append(2 * cosine * waves[-1] - waves[-2])
-    basis = math.sqrt(2.0) * torch.stack(waves[1:], dim=-1)  # (B, N, D, K)
-    basis = basis - basis.mean(1, keepdim=True)  # ties shift the mean
-    return basis.flatten(2)
+    frequencies = range(1, FREQUENCIES + 1)
+    return cosines.coefficients(cosines.cosines(u[:, :ROWS], frequencies), cosines.cosines(v[:, :ROWS], frequencies))
 
 
 def _match(energy: Tensor) -> tuple[Tensor, Tensor]:

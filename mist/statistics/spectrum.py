@@ -9,11 +9,12 @@ from mist.statistics.canonical import (
     COMPONENTS,
     cautious,
     correlation,
+    correlations,
     cross_fit,
     faithful,
     fix_signs,
     held_out_nats,
-    kurtosis,
+    kurtoses,
     nats,
 )
 
@@ -49,18 +50,21 @@ class Spectrum:
             rho = self.fitted[level].rho[:, :count]
             held = self.held_out[level][:, :count]
             stack += [rho, nats(rho), held, nats(held) * held.sign(), self.likelihood[level][:, :count]]
-        spread_s, spread_t = kurtosis(s), kurtosis(t)
-        one, two = correlation(s.square(), t).abs(), correlation(s, t.square()).abs()
+        square_s, square_t = s.square(), t.square()
+        plain, folded, squared, one, two = correlations(
+            (s, t), (s.abs(), t.abs()), (square_s, square_t), (square_s, t), (s, square_t)
+        )
+        spread_s, spread_t, spread_sum, spread_gap = kurtoses(s, t, s + t, s - t)
         index = torch.arange(count, dtype=torch.float64).expand(len(s), -1)
         stack += [
-            correlation(s, t),
-            correlation(s.abs(), t.abs()),
-            correlation(s.square(), t.square()),
+            plain,
+            folded,
+            squared,
             self.held_out_bent[:, :count],
-            one + two,
+            one.abs() + two.abs(),
             spread_s + spread_t - 6,
             (spread_s - spread_t).abs(),
-            kurtosis(s + t) - kurtosis(s - t),
+            spread_sum - spread_gap,
             index / COMPONENTS,
             torch.log1p(index),
         ]

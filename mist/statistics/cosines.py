@@ -1,0 +1,23 @@
+r"""Coefficients of the copula of two columns in the orthonormal basis sqrt(2) cos(pi k r), r a uniform rank."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def cosines(u: Tensor, frequencies: range) -> Tensor:
+    """cos(pi k u) of uniform ranks (B, N, D) for every k, (B, N, D, F) float32."""
+    return torch.cos(u.float().unsqueeze(-1) * torch.tensor([math.pi * k for k in frequencies], device=u.device))
+
+
+def coefficients(left: Tensor, right: Tensor) -> Tensor:
+    """Coefficients of all pairs of columns from cosines (B, N, D_x, F) and (B, N, D_y, G), (B, D_x, F, D_y, G).
+
+    Ties shift the means of cosines, so these are taken away.
+    """
+    a, b = left.flatten(2), right.flatten(2)
+    moment = a.transpose(1, 2) @ b / a.shape[1] - a.mean(1).unsqueeze(-1) * b.mean(1).unsqueeze(-2)
+    return 2.0 * moment.view(len(a), *left.shape[2:], *right.shape[2:])
