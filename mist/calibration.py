@@ -19,6 +19,7 @@ Reference: Romano, Patterson and Candes (2019), Conformalized quantile regressio
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -117,7 +118,8 @@ class Calibration:
                 f"got {quantiles.shape[-1]} quantiles per table for a calibration of {len(self.taus)} levels; "
                 "calibrate this network again with `mist calibrate`"
             )
-        offsets = quantiles.new_tensor(self._offsets(cautious))[self._groups(quantiles, n, d, gaussian)]  # (B, K)
+        groups = self._groups(quantiles, n, d, gaussian)  # (B,)
+        offsets = self._offsets(cautious).to(quantiles)[groups]  # (B, K)
         shifted = quantiles + offsets * scale(quantiles, self.taus)[:, None]  # (B, K)
         shifted = torch.where(is_lower(self.taus).to(quantiles.device) & (quantiles <= 0), 0.0, shifted)
         return _at_least_normal(_rearrange(shifted, quantiles, self.taus), n, self.taus)
@@ -141,15 +143,24 @@ class Calibration:
             )
         return cls(**{name: _tuples(value) for name, value in record.items()})
 
-    def _offsets(self, cautious: bool) -> Offsets:
+    def _offsets(self, cautious: bool) -> Tensor:
+        """Offsets (G, K)."""
         if not cautious:
-            return self.default
+            return self._default_tensor
         if self.cautious is None:
             raise CheckpointError(
                 "got cautious=True for a checkpoint calibrated on tables like its training's alone; "
                 "leave cautious=False, or calibrate with shifted tables as well"
             )
-        return self.cautious
+        return self._cautious_tensor
+
+    @cached_property
+    def _default_tensor(self) -> Tensor:
+        return torch.tensor(self.default, dtype=torch.float64)
+
+    @cached_property
+    def _cautious_tensor(self) -> Tensor:
+        return torch.tensor(self.cautious, dtype=torch.float64)
 
     def _groups(self, quantiles: Tensor, n: Tensor, d: Tensor, gaussian: Tensor) -> Tensor:
         median = interpolate(quantiles.detach(), quantiles.new_tensor(self.taus), 0.5)

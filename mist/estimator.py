@@ -26,7 +26,7 @@ CHUNK_ROWS = 50_000
 CHUNK_TABLES = 256
 # Smooth ranks compare all pairs of rows: 5e7 numbers are 0.4 GB, and a gradient keeps a few copies.
 SMOOTH_PAIRS = 5e7
-MOST_THREADS = 4  # guess: six sets of neighbours of a table keep hardly more busy
+MOST_THREADS = 4  # guess: more would mostly wait for the interpreter
 
 
 @dataclass(frozen=True, repr=False)

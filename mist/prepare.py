@@ -1,6 +1,7 @@
 """Raw x and y -> checked arrays with notices -> Batch: the same road in training and in inference."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 from mist.batch import Batch
 from mist.errors import DimensionError, InputError
 from mist.statistics import summarise
-from mist.statistics.together import workers
 
 Array = NDArray[np.float64]
 
@@ -85,7 +85,8 @@ def tabulate(tables: Sequence[tuple[Array, Array]], threads: int = 1) -> Batch:
 
     Args:
         tables: Pairs x (n, d_x), y (n, d_y) of finite values; shapes may differ between tables.
-        threads: Threads that share the groups or, where there is one table alone, its nearest neighbours.
+        threads: Threads that share the groups. One table is the work of one: threads that take turns at so many small
+            operations were measured to be slower.
 
     Returns:
         A Batch of ``len(tables)`` tables.
@@ -95,11 +96,16 @@ def tabulate(tables: Sequence[tuple[Array, Array]], threads: int = 1) -> Batch:
         groups.setdefault((x.shape[0], x.shape[1], y.shape[1]), []).append(index)
     pieces = [piece for members in groups.values() for piece in _split(members, threads)]
     jobs = [(_stack(tables, piece, 0), _stack(tables, piece, 1)) for piece in pieces]
-    with one_thread(), workers(threads if len(jobs) > 1 else 1) as pool:
-        inner = threads if len(jobs) == 1 else 1
-        parts = list(pool.map(lambda job: summarise(job[0], job[1], threads=inner), jobs))
+    with one_thread():
+        parts = [summarise(*job) for job in jobs] if min(threads, len(jobs)) == 1 else _in_threads(jobs, threads)
     order = torch.tensor([index for piece in pieces for index in piece])
     return Batch.cat(parts).take(torch.argsort(order))
+
+
+def _in_threads(jobs: list[tuple[torch.Tensor, torch.Tensor]], threads: int) -> list[Batch]:
+    """Summarise on so many threads; in each torch uses no others, which would be more than there are cores."""
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        return list(pool.map(lambda job: summarise(*job), jobs))
 
 
 def _split(members: list[int], threads: int) -> list[list[int]]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from concurrent.futures import Executor
 
 import numpy as np
 import torch
@@ -19,7 +17,6 @@ from mist.statistics.canonical import correlation, fix_signs, kurtosis, nats
 from mist.statistics.neighbours import MIDDLE, NEIGHBOURS, Neighbours, ksg, ksg_leading
 from mist.statistics.spectrum import Spectrum
 from mist.statistics.swirl import Swirl
-from mist.statistics.together import workers
 
 LEADING = 3  # canonical pairs that kNN and random features look at
 ALL_ROWS = 768  # rows for kNN over all columns; the whole sample in 1+1 dimensions up to TREE_ROWS
@@ -45,7 +42,7 @@ GROUPS = {
 Entry = tuple[Neighbours, Neighbours, int]  # estimates on all rows looked at, on half of them, and how many
 
 
-def summarise(x: Tensor, y: Tensor, differentiable: bool = False, threads: int = 1) -> Batch:
+def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
     """Statistics tokens of B tables of one shape.
 
     Args:
@@ -53,7 +50,6 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False, threads: int =
         y: Raw values of the other side, (B, N, D_y).
         differentiable: Soft ranks instead of ranks, so that tokens carry a gradient to x and y. Nearest-neighbour
             tokens carry none.
-        threads: Threads for nearest neighbours, most of the work; no result depends on them.
     """
     to_scores = smooth_scores if differentiable else normal_scores
     u, v = to_scores(x), to_scores(y)
@@ -63,16 +59,13 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False, threads: int =
     spectrum = Spectrum(u.normal, v.normal)
     coefficients = pairs.coefficients(u.uniform, v.uniform)
     turned = Swirl(u.normal, v.normal, coefficients.square().sum((2, 4)))
-    with workers(threads) as pool:  # the neighbours are sought while this thread does the rest
-        neighbours = _neighbour_sets(pool, u, v, spectrum, turned)
-        found = neighbours() if d_x == d_y == 1 else None  # of one column a side they say all of the matched pair, too
-        known = None if found is None else found[0][:, 0, : len(NEIGHBOURS)].numpy()
-        matched = pairs.matched_pairs(u, v, coefficients, known)
-        waves = _wave_tokens(u, v, spectrum, matched)
-        spectrum_tokens = spectrum.tokens()
-        near, all_local, lead_local = found or neighbours()
+    near, all_local, lead_local = _neighbour_sets(u, v, spectrum, turned)
+    # of one column a side they say all of the matched pair, too
+    known = near[:, 0, : len(NEIGHBOURS)].numpy() if d_x == d_y == 1 else None
+    matched = pairs.matched_pairs(u, v, coefficients, known)
+    waves = _wave_tokens(u, v, spectrum, matched)
     tokens = {
-        "spectrum": spectrum_tokens,
+        "spectrum": spectrum.tokens(),
         "pairs": matched.tokens,
         "neighbours": near,
         "features": waves,
@@ -95,69 +88,46 @@ def _squash(group: Tensor) -> Tensor:
     return 5.0 * torch.asinh(group / 5.0)
 
 
-def _neighbour_sets(
-    pool: Executor, u: Scores, v: Scores, spectrum: Spectrum, turned: Swirl
-) -> Callable[[], tuple[Tensor, Tensor, Tensor]]:
-    """Neighbour tokens (B, 6, F), and each token row's own contribution over all columns and along the first pair.
-
-    The work is begun in the pool; the function that is returned waits for it.
-    """
+def _neighbour_sets(u: Scores, v: Scores, spectrum: Spectrum, turned: Swirl) -> tuple[Tensor, Tensor, Tensor]:
+    """Neighbour tokens (B, 6, F), and each token row's own contribution over all columns and along the first pair."""
     tied = u.tied | v.tied
     x, y = _arrays(u.normal, v.normal)
     columns = spectrum.d_x + spectrum.d_y
-    if columns == 2:
-        whole = _halved(pool, x, y, tied, TREE_ROWS)
-        return lambda: _neighbour_tokens(whole() * NEIGHBOUR_SETS)  # every other set would look at the same two columns
-    radius_s, radius_t = _arrays(spectrum.radius_s, spectrum.radius_t)
-    turned_s, turned_t = _arrays(*turned.variates)
-    parts = [
-        _halved(pool, x, y, tied, ALL_ROWS if columns <= MANY_COLUMNS else MANY_ROWS),
-        _canonical_sets(pool, spectrum, tied),
-        _halved(pool, radius_s, radius_t, tied, pairs.KNN_ROWS),
-        _halved(pool, turned_s, turned_t, tied, LEADING_ROWS),
-    ]
-    return lambda: _neighbour_tokens([entry for part in parts for entry in part()])
-
-
-def _neighbour_tokens(sets: list[Entry]) -> tuple[Tensor, Tensor, Tensor]:
+    if columns == 2:  # every other set would look at the same two columns
+        sets = [_halved(x, y, tied, TREE_ROWS)] * NEIGHBOUR_SETS
+    else:
+        radius_s, radius_t = _arrays(spectrum.radius_s, spectrum.radius_t)
+        turned_s, turned_t = _arrays(*turned.variates)
+        sets = [
+            _halved(x, y, tied, ALL_ROWS if columns <= MANY_COLUMNS else MANY_ROWS),
+            *_canonical_sets(spectrum, tied),
+            _halved(radius_s, radius_t, tied, pairs.KNN_ROWS),
+            _halved(turned_s, turned_t, tied, LEADING_ROWS),
+        ]
     tokens = np.stack([_neighbour_token(kind, *entry) for kind, entry in enumerate(sets)], axis=1)
     first, second = (torch.from_numpy(sets[kind][0].local[:, :TOKEN_ROWS]) for kind in (0, 1))
     return torch.from_numpy(tokens), first, second
 
 
-def _halved(pool: Executor, s: np.ndarray, t: np.ndarray, tied: np.ndarray, most: int) -> Callable[[], list[Entry]]:
+def _halved(s: np.ndarray, t: np.ndarray, tied: np.ndarray, most: int) -> Entry:
     """KSG-1 on at most `most` rows of s and t (B, N, D), on half of these, and how many rows they were."""
     rows = min(s.shape[1], most)
-    whole = pool.submit(ksg, s[:, :rows], t[:, :rows], tied)
-    part = pool.submit(ksg, s[:, : rows // 2], t[:, : rows // 2], tied)
-    return lambda: [(whole.result(), part.result(), rows)]
+    return ksg(s[:, :rows], t[:, :rows], tied), ksg(s[:, : rows // 2], t[:, : rows // 2], tied), rows
 
 
-def _canonical_sets(pool: Executor, spectrum: Spectrum, tied: np.ndarray) -> Callable[[], list[Entry]]:
+def _canonical_sets(spectrum: Spectrum, tied: np.ndarray) -> list[Entry]:
     """KSG-1 on 1, 2 and 3 canonical pairs, and on rows along directions that others were fitted for."""
     n, most = spectrum.n, min(LEADING, spectrum.d_x, spectrum.d_y)
     s, t = _arrays(spectrum.s[..., :most], spectrum.t[..., :most])
     half_s, half_t = _arrays(spectrum.half_s[..., :most], spectrum.half_t[..., :most])
     one, more = min(n, FIRST_ROWS), min(n, LEADING_ROWS)
-    first = (
-        pool.submit(ksg, s[:, :one, :1], t[:, :one, :1], tied),
-        pool.submit(ksg, half_s[:, : one // 2, :1], half_t[:, : one // 2, :1], tied),
-    )
-    further = (
-        ()
-        if most == 1
-        else (
-            pool.submit(ksg_leading, s[:, :more], t[:, :more], tied, most),
-            pool.submit(ksg_leading, half_s[:, : more // 2], half_t[:, : more // 2], tied, most),
-        )
-    )
-
-    def collect() -> list[Entry]:
-        sets: list[Entry] = [(first[0].result(), first[1].result(), one)]
-        sets += [(*pair, more) for pair in zip(*(found.result() for found in further), strict=True)]
-        return sets + [sets[-1]] * (LEADING - len(sets))  # fewer columns: the largest set stands in
-
-    return collect
+    whole = ksg(s[:, :one, :1], t[:, :one, :1], tied)
+    sets: list[Entry] = [(whole, ksg(half_s[:, : one // 2, :1], half_t[:, : one // 2, :1], tied), one)]
+    if most > 1:
+        wholes = ksg_leading(s[:, :more], t[:, :more], tied, most)
+        parts = ksg_leading(half_s[:, : more // 2], half_t[:, : more // 2], tied, most)
+        sets += [(whole, part, more) for whole, part in zip(wholes, parts, strict=True)]
+    return sets + [sets[-1]] * (LEADING - len(sets))  # fewer columns: the largest set stands in
 
 
 def _arrays(*parts: Tensor) -> tuple[np.ndarray, ...]:
