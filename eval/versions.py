@@ -13,8 +13,8 @@ from pathlib import Path
 from platform import python_version
 
 _ROOT = Path(__file__).parent.parent
-_PACKAGES = ("mist-mi", "numpy", "scipy", "torch", "scikit-learn")
-_NUMERICAL = ("numpy", "scipy", "torch", "scikit-learn")
+_NUMERICAL = ("numpy", "scipy", "torch", "scikit-learn", "nflows", "ennemi")
+_PACKAGES = ("mist-mi", *_NUMERICAL)
 _TRAINED = "ours"  # the one estimator with a checkpoint; its source is all of `mist`
 
 

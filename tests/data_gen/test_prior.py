@@ -72,6 +72,18 @@ def test_shapes_keep_to_their_law() -> None:
     assert 0.25 < np.mean([s.d_x != s.d_y for s in wide]) < 0.5
 
 
+def test_training_sees_more_tables_of_few_rows() -> None:
+    prior = preset("wide-seen").prior
+    rng = seeded(4)
+    shapes = [prior.draw_shape(rng) for _ in range(8000)]
+    mist = [shape for shape in shapes if shape.mist]
+    assert all(10 <= s.n <= 500 and 2 <= s.d_x == s.d_y <= 32 for s in mist)
+    few = np.mean([s.n <= 36 for s in mist])
+    assert few == pytest.approx(0.5 * np.log(36.5 / 10) / np.log(50) + 0.5 * 27 / 491, abs=0.03)
+    assert 8 <= min(s.n for s in shapes) < 10
+    assert 0.1 < np.mean([s.n <= 36 for s in shapes if not s.mist]) < 0.3
+
+
 def test_information_is_spread_over_the_strata(drawn: list[tuple[Shape, Spec]]) -> None:
     nats = np.array([spec.build().truth().nats for _, spec in drawn])
     share = np.histogram(nats, [-1.0, 1e-9, 0.05, 0.3, 1.0, 4.0, 100.0])[0] / len(nats)
