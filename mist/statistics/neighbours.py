@@ -179,10 +179,7 @@ def _count_within(column: np.ndarray, centre: np.ndarray, radius: np.ndarray) ->
 def _counts(d_s: np.ndarray, d_t: np.ndarray, rows: slice, tied: np.ndarray, space: Workspace) -> Counts:
     """What KSG-1 counts around some rows of B tables, from their distances to all rows, (B, R, N) each."""
     ks = _effective_ks(d_s.shape[2])
-    joint = np.maximum(d_s, d_t, out=space.array("joint", d_s.shape))
-    joint[:, np.arange(joint.shape[1]), np.arange(rows.start, rows.stop)] = np.inf
-    nearest = space.array("spare", joint.shape)
-    nearest[...] = joint
+    nearest = _joint(d_s, d_t, rows, space)
     nearest.sort(axis=2)  # whole rows: quicker than to part them
     radius = nearest[:, :, ks - 1]  # (B, R, 3)
     k_effective = np.broadcast_to(ks.astype(float), radius.shape)
@@ -194,8 +191,15 @@ def _counts(d_s: np.ndarray, d_t: np.ndarray, rows: slice, tied: np.ndarray, spa
     at = np.concatenate([inside, near, far], axis=2)
     n_s, n_t = (_chosen(seek, *np.split(_count_rows(space, distance, at), 3, axis=2)) for distance in (d_s, d_t))
     k_effective = k_effective.copy()
-    k_effective[seek] = np.maximum(_count_rows(space, joint[seek], far[seek]), ks)
+    k_effective[seek] = np.maximum(_count_rows(space, _joint(d_s, d_t, rows, space)[seek], far[seek]), ks)
     return k_effective, n_s, n_t
+
+
+def _joint(d_s: np.ndarray, d_t: np.ndarray, rows: slice, space: Workspace) -> np.ndarray:
+    """Distances in the joint space, (B, R, N), infinite from each row to itself."""
+    joint = np.maximum(d_s, d_t, out=space.array("spare", d_s.shape))
+    joint[:, np.arange(joint.shape[1]), np.arange(rows.start, rows.stop)] = np.inf
+    return joint
 
 
 def _from_counts(parts: list[Counts]) -> Neighbours:
