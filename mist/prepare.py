@@ -229,11 +229,12 @@ def _size_notices(x: Array, y: Array, limits: Limits | None, allow: bool) -> lis
 
 
 def _value_notices(sides: dict[str, _Side]) -> list[Notice]:
-    constant, tied = [], []
+    constant, tied, most = [], [], 0
     rows = len(sides["x"].values)
     for name, side in sides.items():
-        ordered = np.sort(side.values, axis=0)
-        distinct = 1 + (ordered[1:] != ordered[:-1]).sum(axis=0)  # (d,)
+        ordered = np.sort(np.ascontiguousarray(side.values.T), axis=1)  # (d, n)
+        distinct = 1 + (ordered[:, 1:] != ordered[:, :-1]).sum(axis=1)  # (d,)
+        most = max(most, int(distinct.max()))
         for label, count in zip(side.names, distinct.tolist(), strict=True):
             if count == 1:
                 constant.append(f"{name} column {label}")
@@ -250,7 +251,8 @@ def _value_notices(sides: dict[str, _Side]) -> list[Notice]:
             )
         )
     continuous = len(constant) + len(tied) < sum(len(side.names) for side in sides.values())
-    return notices + _copy_notices(sides) + _repeat_notices(sides, continuous)
+    may_repeat = continuous and most < rows  # no row occurs again where one column's values all differ
+    return notices + _copy_notices(sides) + (_repeat_notices(sides) if may_repeat else [])
 
 
 def _copy_notices(sides: dict[str, _Side]) -> list[Notice]:
@@ -285,10 +287,8 @@ def _monotone(one: NDArray[np.int64], other: NDArray[np.int64]) -> bool:
     return bool(most > 0 and (np.array_equal(one, other) or np.array_equal(one, most - other)))
 
 
-def _repeat_notices(sides: dict[str, _Side], continuous: bool) -> list[Notice]:
+def _repeat_notices(sides: dict[str, _Side]) -> list[Notice]:
     """Rows that occur again: impossible in independent draws once one column is continuous, normal otherwise."""
-    if not continuous:
-        return []
     joint = np.ascontiguousarray(np.concatenate([side.values for side in sides.values()], axis=1)) + 0.0
     rows = joint.view(np.dtype((np.void, joint.dtype.itemsize * joint.shape[1])))[:, 0]
     repeated = len(rows) - len(np.unique(rows))
