@@ -266,9 +266,10 @@ def _count_rows(space: Workspace, distance: np.ndarray, radius: np.ndarray) -> n
     """Entries of each row of `distance` (B, R, N) that are at most each `radius` (B, R, K), (B, R, K)."""
     within = space.array("within", distance.shape, np.bool_)
     found = np.empty(radius.shape, np.int64)
+    sums = np.uint16 if distance.shape[2] < 1 << 16 else np.int64  # small ones are added quicker
     for place in range(radius.shape[2]):
         np.less_equal(distance, radius[:, :, place : place + 1], out=within)
-        found[:, :, place] = np.add.reduce(within.view(np.uint8), axis=2, dtype=np.uint16)  # quicker than to count
+        found[:, :, place] = np.add.reduce(within.view(np.uint8), axis=2, dtype=sums)  # quicker than to count
     return found
 
 
