@@ -60,15 +60,17 @@ def train(config: TrainConfig) -> str:
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
 
-    sources = [(config.data, "train"), (config.data, "validation"), *((data, "validation") for data in config.watch)]
-    caches = [TokenCache(data, split, token_folder(config.tokens, config.out, data)) for data, split in sources]
-    learned = [TokenCache(data, "train", token_folder(config.tokens, config.out, data)) for data in config.also]
-    learned = [replace(caches.pop(0), most=config.shards), *learned]
-    for cache in (*learned, *caches):
+    def caches(split: str, *places: str) -> list[TokenCache]:
+        return [TokenCache(data, split, token_folder(config.tokens, config.out, data)) for data in places]
+
+    learned = caches("train", config.data, *config.also)
+    learned[0] = replace(learned[0], most=config.shards)
+    validated = caches("validation", config.data, *config.watch)
+    for cache in (*learned, *validated):
         if rank == 0:
             cache.fill(config.workers)
     _barrier(world)
-    watched = {name: cache.read_all() for name, cache in zip(["validation", *_names(config)], caches, strict=True)}
+    watched = {name: cache.read_all() for name, cache in zip(["validation", *_names(config)], validated, strict=True)}
     loader = Loader(learned, schedule.batch, config.seed, rank, world)
 
     _keep_memory()

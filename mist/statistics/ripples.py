@@ -1,8 +1,8 @@
 r"""Dependence of many periods: high frequencies of one column against the lowest of the other.
 
-A function with many periods, y = f(k x), has nothing in the low
-frequencies that match columns elsewhere; it shows as one or two large coefficients of a high frequency of x with a low
-one of y. Under independence each of the COUNT coefficients of a pair has variance 1/N.
+A function with many periods, y = f(k x), has nothing in the low frequencies that match columns elsewhere; it shows as
+one or two large coefficients of a high frequency of x with a low one of y. Under independence each of the COUNT
+coefficients of a pair has variance 1/N.
 """
 
 from __future__ import annotations
