@@ -20,6 +20,7 @@ from data_gen.shares import (
     MIST_IMD,
     MIST_OOMD,
     MIST_TRAIN,
+    ROUGH_FAMILIES,
     SHIFT,
     TIED_FAMILIES,
     WIDE_FAMILIES,
@@ -222,6 +223,11 @@ _NARROW = Prior(FIRST_FAMILIES, MAPS, n=(16, 512), d=(1, 8), mist_share=0.0)
 _WIDE = Prior(WIDE_FAMILIES, MAPS, mist_laws=MIST_BASE)
 # For training: more of what is hard to learn, few rows and bends.
 _SEEN = replace(_WIDE.without(*HELD_OUT, *SHIFT), n=(8, 8192), mist_small_share=0.5, bent_share=0.18)
+# Beside it, where a model is weak: very few rows, and laws of many periods, bends at many rows.
+_FEW = replace(_SEEN, n=(8, 128), mist_share=0.6, mist_small_share=1.0)
+_ROUGH = replace(
+    _SEEN, families=ROUGH_FAMILIES, n=(128, 10_000), low_share=0.7, mist_share=0.0, mist_laws=(), bent_share=0.45
+)
 _SHIFT, _UNSEEN = (
     replace(_WIDE, families=dict.fromkeys(names, 1.0), mist_share=0.0, mist_laws=()) for names in (SHIFT, HELD_OUT)
 )
@@ -238,6 +244,8 @@ PRESETS: dict[str, Preset] = {
         {"train": 200_704, "validation": 4096, "calibration": 16_384, "test": 4096},
         512,
     ),
+    "few-seen": Preset(_FEW, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
+    "rough-seen": Preset(_ROUGH, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "wide-shift": Preset(_SHIFT, {"validation": 2048, "calibration": 8192, "test": 4096}, 512),
     "wide-unseen": Preset(_UNSEEN, {"validation": 2048, "calibration": 8192, "test": 8192}, 512),
     **{

@@ -104,6 +104,32 @@ WIDE_FAMILIES = {
     "zero_inflated_pairs": 0.015,
     "product": 0.09,
 }
+# Of WIDE_FAMILIES those of many periods or edges, and of several tied columns, beside two such laws that are in no other
+# preset; about as many tables without dependence, or with a simple one, as with one of these.
+ROUGH_FAMILIES = {
+    "independence": 0.14,
+    "gaussian_spectrum": 0.06,
+    "gaussian_weak": 0.04,
+    "student_spectrum": 0.04,
+    "discrete_cut": 0.04,
+    "zero_inflated": 0.03,
+    "noisy_linear": 0.03,
+    "noisy_parabola": 0.03,
+    "noisy_sinusoid": 0.05,
+    "noisy_zigzag": 0.09,
+    "noisy_sawtooth": 0.08,
+    "noisy_chirp": 0.08,
+    "noisy_target": 0.08,
+    "noisy_steps": 0.02,
+    "noisy_product": 0.02,
+    "noisy_archimedes": 0.03,
+    "checkerboard": 0.03,
+    "mixture_clusters": 0.02,
+    "mixture_signs": 0.02,
+    "discrete_channel": 0.05,
+    "discrete_quantised": 0.02,
+    "product": 0.1,
+}
 # Simple laws for spirals, swirls and swiss rolls.
 BENT_FAMILIES = {
     "gaussian_spectrum": 0.35,

@@ -1,4 +1,4 @@
-"""Functions of many periods seen through noise: waves, zigzags, rings."""
+"""Functions of many periods seen through noise: waves, zigzags, saws, chirps, rings."""
 
 from dataclasses import dataclass
 
@@ -95,3 +95,48 @@ class NoisyTarget(NoisyFunction):
     def f(s: np.ndarray, shape: float) -> np.ndarray:
         """Return the value of the ring."""
         return np.floor(shape * s) % 2
+
+
+@FAMILIES.register("noisy_sawtooth")
+@dataclass(frozen=True)
+class NoisySawtooth(NoisyFunction):
+    """A ramp that starts again at equal distances from 0: a saw in one input, shells in three."""
+
+    most_inputs = 3
+    summary = "norm"
+
+    @classmethod
+    def draw_shape(cls, rng: np.random.Generator) -> float:
+        """Draw the number of ramps per unit of distance."""
+        return log_uniform(rng, 1.0, 5.0)
+
+    def rows_needed(self) -> float:
+        """Eight rows for each half ramp in every input (guess)."""
+        return 8.0 * (4 * self.shape) ** self.inputs
+
+    @staticmethod
+    def f(s: np.ndarray, shape: float) -> np.ndarray:
+        """Return how far up its ramp each distance is, from 0 to 1."""
+        return shape * s - np.floor(shape * s)
+
+
+@FAMILIES.register("noisy_chirp")
+@dataclass(frozen=True)
+class NoisyChirp(NoisyFunction):
+    """A sinusoid of the sum of the inputs whose frequency grows from one end to the other."""
+
+    most_inputs = 2
+
+    @classmethod
+    def draw_shape(cls, rng: np.random.Generator) -> float:
+        """Draw the number of periods over -1..1."""
+        return log_uniform(rng, 2.0, 8.0)
+
+    def rows_needed(self) -> float:
+        """Eight rows for each half of the shortest period in every input (guess)."""
+        return 8.0 * (4 * self.shape) ** self.inputs
+
+    @staticmethod
+    def f(s: np.ndarray, shape: float) -> np.ndarray:
+        """Return the sine of the squared distance from -1, half of the periods in the last .29 of the way to 1."""
+        return np.sin(np.pi * shape * (s + 1) ** 2 / 2)

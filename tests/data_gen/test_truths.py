@@ -164,7 +164,10 @@ def checkerboard_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.n
     return np.log(np.where(black, 1 + family.contrast, 1 - family.contrast))
 
 
-FUNCTIONS = ("linear", "parabola", "sinusoid", "waves", "ripples", "zigzag", "target", "steps", "product")
+FUNCTIONS = (
+    *("linear", "parabola", "sinusoid", "waves", "ripples", "zigzag"),
+    *("sawtooth", "chirp", "target", "steps", "product"),
+)
 POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
     "gamma_exponential": gamma_exponential_pointwise,
     **dict.fromkeys(LOG_COPULA, copula_pointwise),
