@@ -104,8 +104,8 @@ WIDE_FAMILIES = {
     "zero_inflated_pairs": 0.015,
     "product": 0.09,
 }
-# Of WIDE_FAMILIES those of many periods or edges, and of several tied columns, beside two such laws that are in no other
-# preset; about as many tables without dependence, or with a simple one, as with one of these.
+# Of WIDE_FAMILIES those of many periods or edges, and of several tied columns, beside two such laws that are in no
+# other preset; about half as many tables without dependence, or with a simple one, as with one of these.
 ROUGH_FAMILIES = {
     "independence": 0.14,
     "gaussian_spectrum": 0.06,

@@ -154,7 +154,8 @@ def fingerprint(store: Store, split: str, index: int) -> str:
 
 @cache
 def _sources() -> bytes:
-    paths = [Path(mist.copula.__file__), *sorted(Path(mist.statistics.__file__).parent.glob("*.py"))]
+    folder = Path(mist.statistics.__file__).parent
+    paths = [Path(mist.copula.__file__), *sorted([*folder.glob("*.py"), *folder.glob("*.c")])]
     return b"".join(path.read_bytes() for path in paths)
 
 

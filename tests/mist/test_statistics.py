@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.special import digamma
 
-from mist.statistics import ANCHORS, GROUPS, canonical, neighbours, pairs, summarise
+from mist.statistics import ANCHORS, GROUPS, canonical, counting, neighbours, pairs, summarise
 from mist.statistics.anchors import gaussian_bias
 from mist.statistics.neighbours import NEIGHBOURS, ksg, ksg_leading
 from mist.statistics.ripples import ripples, surprising
@@ -56,14 +56,66 @@ def test_ksg_agrees_with_the_book(rng, n, d_s, d_t):
         np.testing.assert_allclose(found.excess, 0.0, atol=1e-3)
 
 
-def test_trees_and_blocks_agree_with_and_without_ties(rng):
+def test_trees_and_all_distances_agree_with_and_without_ties(rng):
     x, y = gaussian_table(rng, 400, 1, 1)
     for s, t, tied in ((x, y, False), (np.round(x), np.round(y), True), (np.round(3 * x), y, True)):
         tree = neighbours._on_tree(s[:, 0], t[:, 0], tied)
-        block = neighbours._on_blocks(s[None], t[None], np.array([tied]))
-        np.testing.assert_allclose(tree.nats, block.nats, atol=1e-6)
-        np.testing.assert_allclose(tree.local, block.local, atol=1e-6)
-        np.testing.assert_allclose(tree.excess, block.excess, atol=1e-6)
+        plain = ksg(s[None], t[None], np.array([tied]))
+        np.testing.assert_allclose(tree.nats, plain.nats, atol=1e-6)
+        np.testing.assert_allclose(tree.local, plain.local, atol=1e-6)
+        np.testing.assert_allclose(tree.excess, plain.excess, atol=1e-6)
+
+
+@pytest.mark.skipif(not counting.COMPILED, reason="built without a C compiler")
+@pytest.mark.parametrize(
+    ("n", "d_s", "d_t"), [(9, 1, 1), (40, 2, 1), (700, 1, 1), (300, 3, 3), (260, 5, 2), (90, 1, 40)]
+)
+@pytest.mark.parametrize("decimals", [None, 1, 0])
+def test_compiled_counts_are_those_of_numpy(rng, n, d_s, d_t, decimals):
+    s, t = (rng.normal(size=(3, n, d)) for d in (d_s, d_t))
+    if decimals is not None:
+        s, t = np.round(s, decimals), np.round(t, decimals)
+        t[1] = 0.0  # a constant side
+    tied = np.array([True, True, True]) if decimals is not None else np.array([False, True, False])
+    ks, euclidean = np.minimum(NEIGHBOURS, n - 1), max(d_s, d_t) > neighbours.EXACT_COLUMNS
+    widths = [(d_s, d_t)] if euclidean else [(min(c, d_s), min(c, d_t)) for c in range(1, max(d_s, d_t) + 1)]
+    found, wanted = (way(s, t, tied, ks, widths, euclidean) for way in (counting.count, counting.by_blocks))
+    for one, other in zip(found, wanted, strict=True):
+        for a, b in zip(one, other, strict=True):
+            if euclidean:  # squares are summed in another order
+                assert (a != b).mean() < 0.02
+            else:
+                np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.skipif(not counting.COMPILED, reason="built without a C compiler")
+def test_compiled_counts_refuse_what_does_not_fit():
+    def call(**changed):
+        given = {
+            "s": np.zeros((1, 2, 20), np.float32),
+            "t": np.zeros((1, 1, 20), np.float32),
+            "tied": np.zeros(1, np.int32),
+            "k": np.array([1, 3, 8], np.int32),
+            "widths": np.array([[2, 1]], np.int32),
+            "tables": 1,
+            "rows": 20,
+            "euclidean": False,
+            "relative": 0.0,
+            "absolute": 0.0,
+            "out": np.zeros((3, 1, 1, 20, 3), np.int32),
+        }
+        counting._counts.counts(*(given | changed).values())
+
+    call()
+    for changed in (
+        {"t": np.zeros(21, np.float32)},
+        {"out": np.zeros(5, np.int32)},
+        {"k": np.array([1, 3, 20], np.int32)},
+        {"widths": np.array([[3, 1]], np.int32)},
+        {"tables": 0},
+    ):
+        with pytest.raises(ValueError, match="got"):
+            call(**changed)
 
 
 def test_leading_columns_share_distances_and_nothing_else(rng):
