@@ -155,7 +155,7 @@ def fingerprint(store: Store, split: str, index: int) -> str:
 @cache
 def _sources() -> bytes:
     folder = Path(mist.statistics.__file__).parent
-    paths = [Path(mist.copula.__file__), *sorted([*folder.glob("*.py"), *folder.glob("*.c")])]
+    paths = [Path(mist.copula.__file__), *sorted([*folder.glob("*.py"), *folder.glob("*.cpp")])]
     return b"".join(path.read_bytes() for path in paths)
 
 

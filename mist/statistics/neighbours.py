@@ -22,7 +22,7 @@ from mist.statistics.counting import COMPILED, Counts, around, count, with_ties
 NEIGHBOURS = (1, 3, 8)
 MIDDLE = 1  # position of k = 3, whose estimate serves as anchor and as each row's own contribution
 EXACT_COLUMNS = 3  # up to here distances come from differences; matrix products lose digits of close rows
-TREE_FROM = 1536 if COMPILED else 384  # rows from which a tree beats all distances in 1+1 dimensions, measured
+TREE_FROM = 3072 if COMPILED else 384  # rows from which a tree beats all distances in 1+1 dimensions, measured
 
 
 @dataclass(frozen=True)

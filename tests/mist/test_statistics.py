@@ -66,7 +66,7 @@ def test_trees_and_all_distances_agree_with_and_without_ties(rng):
         np.testing.assert_allclose(tree.excess, plain.excess, atol=1e-6)
 
 
-@pytest.mark.skipif(not counting.COMPILED, reason="built without a C compiler")
+@pytest.mark.skipif(not counting.COMPILED, reason="built without a compiler")
 @pytest.mark.parametrize(
     ("n", "d_s", "d_t"), [(9, 1, 1), (40, 2, 1), (700, 1, 1), (300, 3, 3), (260, 5, 2), (90, 1, 40)]
 )
@@ -88,7 +88,7 @@ def test_compiled_counts_are_those_of_numpy(rng, n, d_s, d_t, decimals):
                 np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.skipif(not counting.COMPILED, reason="built without a C compiler")
+@pytest.mark.skipif(not counting.COMPILED, reason="built without a compiler")
 def test_compiled_counts_refuse_what_does_not_fit():
     def call(**changed):
         given = {
