@@ -8,6 +8,7 @@ becomes Phi^-1((r - 1/2) / n) with mid-ranks r, centred and scaled to unit varia
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -91,15 +92,19 @@ def normal_scores(values: Tensor) -> Scores:
     n = values.shape[1]
     columns = np.ascontiguousarray(values.detach().cpu().numpy().swapaxes(1, 2))  # (B, D, N)
     found = ranked(columns)
-    steps = np.arange(2 * n + 1)
-    table = ndtri((steps - 1).clip(1, 2 * n - 1) / (2.0 * n))  # of 2N - 1 mid-ranks
+    table, levels = _tables(n)
     tied = bool(found.ties.any())
     if not tied:  # all columns hold the same scores: what standardises one does all
         table = table / np.sqrt(np.square(table[2::2]).mean())
-    normal, uniform = (
-        torch.from_numpy(found.placed(part).swapaxes(1, 2).copy()) for part in (table, (steps - 1) / (2.0 * n))
-    )
+    normal, uniform = (torch.from_numpy(found.placed(part).swapaxes(1, 2).copy()) for part in (table, levels))
     return Scores(_standardised(normal) if tied else normal, uniform, torch.from_numpy(found.ties))
+
+
+@lru_cache(maxsize=32)
+def _tables(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Normal score and uniform rank by twice the mid-rank in n rows, (2N + 1,) each; 0 and 1 are no mid-ranks."""
+    levels = (np.arange(2 * n + 1) - 1) / (2.0 * n)
+    return ndtri(levels.clip(0.5 / n, 1.0 - 0.5 / n)), levels
 
 
 def smooth_scores(values: Tensor) -> Scores:
@@ -145,8 +150,13 @@ def content_order(x: Scores, y: Scores) -> Tensor:
     )  # turns when the sides are swapped
     order = torch.from_numpy(np.argsort((both + 0.3 * sign * between).numpy(), axis=1, kind="stable"))
     n = order.shape[1]
-    mixing = torch.from_numpy(np.random.default_rng(n).permutation(n))
-    return order[:, mixing].to(x.normal.device)
+    return order[:, torch.from_numpy(_mixing(n))].to(x.normal.device)
+
+
+@lru_cache(maxsize=32)
+def _mixing(n: int) -> np.ndarray:
+    """A fixed order of n rows, (N,) int64."""
+    return np.random.default_rng(n).permutation(n)
 
 
 def _key(scores: Tensor) -> Tensor:

@@ -168,8 +168,9 @@ def _moments(u: Tensor, v: Tensor, halves_u: Tensor, halves_v: Tensor) -> Tensor
     """Second moments of all rows and of either half, (3, B, D_x, D_y)."""
     parts = _product(halves_u, halves_v)  # (2, B, D_x, D_y)
     n, paired = u.shape[1], 2 * halves_u.shape[2]
-    rest = u[:, paired:].transpose(1, 2) @ v[:, paired:]
-    whole = (parts.mean(0) * paired + rest) / n
+    whole = parts.mean(0)
+    if paired < n:
+        whole = (whole * paired + u[:, paired:].transpose(1, 2) @ v[:, paired:]) / n
     return torch.cat([whole.unsqueeze(0), parts])
 
 
@@ -197,9 +198,8 @@ def _whitener(covariance: Tensor, share: Tensor) -> Tensor:
 
 def _left_vectors(cross: Tensor) -> tuple[Tensor, Tensor]:
     """Left singular vectors (..., C, C) and singular values (..., C), decreasing, of cross (..., C, D), C <= D."""
-    values, vectors = torch.linalg.eigh(cross @ cross.transpose(-1, -2))
-    rho = values.flip(-1).clamp(0.0, 1.0).sqrt()
-    return vectors.flip(-1), rho
+    values, vectors = torch.linalg.eigh(-(cross @ cross.transpose(-1, -2)))  # eigenvalues come increasing
+    return vectors, values.clamp(-1.0, 0.0).neg().sqrt()
 
 
 def _unit(columns: Tensor) -> Tensor:

@@ -15,11 +15,11 @@ from typing import ClassVar
 import numpy as np
 
 try:
-    from mist.statistics import _counts
-except ImportError:  # built without a compiler
-    _counts = None  # type: ignore[assignment]
+    import mist.statistics._counts as _counts
 
-COMPILED = _counts is not None
+    COMPILED = True
+except ImportError:  # built without a compiler
+    COMPILED = False
 SLACK = 1e-5, 1e-6  # relative and absolute: rows this much further off count as tied (float32 distances)
 BLOCK_VALUES = 1 << 16  # distances held at once: a few arrays of 256 kB stay in a core's cache
 

@@ -12,6 +12,7 @@ Reference: Kraskov, Stoegbauer and Grassberger (2004), Phys. Rev. E 69; Gao et a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -118,5 +119,11 @@ def _from_counts(counts: Counts) -> Neighbours:
 
 
 def _contributions(k: np.ndarray, n_s: np.ndarray, n_t: np.ndarray, n: int) -> np.ndarray:
-    psi = digamma(np.arange(1, n + 1))  # psi[m - 1] = psi(m)
-    return psi[k.astype(np.int64) - 1] + psi[n - 1] - psi[n_s - 1] - psi[n_t - 1]
+    psi = _psi(n)
+    return psi[k.astype(np.int64)] + psi[n] - psi[n_s] - psi[n_t]
+
+
+@lru_cache(maxsize=32)
+def _psi(n: int) -> np.ndarray:
+    """Digamma of 0 to n, (n + 1,); that of 0 is not used."""
+    return digamma(np.arange(n + 1))

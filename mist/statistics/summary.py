@@ -104,7 +104,7 @@ def _neighbour_sets(u: Scores, v: Scores, spectrum: Spectrum, turned: Swirl) -> 
             _halved(radius_s, radius_t, tied, pairs.KNN_ROWS),
             _halved(turned_s, turned_t, tied, LEADING_ROWS),
         ]
-    tokens = np.stack([_neighbour_token(kind, *entry) for kind, entry in enumerate(sets)], axis=1)
+    tokens = _neighbour_tokens(sets)
     first, second = (torch.from_numpy(sets[kind][0].local[:, :TOKEN_ROWS]) for kind in (0, 1))
     return torch.from_numpy(tokens), first, second
 
@@ -134,21 +134,26 @@ def _arrays(*parts: Tensor) -> tuple[np.ndarray, ...]:
     return tuple(part.detach().cpu().numpy() for part in parts)
 
 
-def _neighbour_token(kind: int, whole: Neighbours, part: Neighbours, rows: int) -> np.ndarray:
-    """Estimates at all rows and at half, their trend, their spread over rows, and which set this is, (B, F)."""
-    batch = len(whole.nats)
-    further = np.stack(
-        [
-            whole.nats[:, MIDDLE] - part.nats[:, MIDDLE],
-            whole.local.std(axis=1) / np.sqrt(rows),
-            whole.nats[:, 0] - whole.nats[:, -1],
-            whole.excess,
-            np.full(batch, np.log(rows) - 5.0),
-        ],
-        axis=1,
-    )
-    kinds = np.broadcast_to(np.eye(NEIGHBOUR_SETS)[kind], (batch, NEIGHBOUR_SETS))
-    return np.concatenate([whole.nats, part.nats, further, kinds], axis=1)
+def _neighbour_tokens(sets: list[Entry]) -> np.ndarray:
+    """Estimates at all rows and at half, their trend, their spread over rows, and which set it is, (B, 6, F)."""
+    described: dict[int, np.ndarray] = {}  # the same entry may stand for several sets
+    for entry in sets:
+        if id(entry) not in described:
+            described[id(entry)] = _described(*entry)
+    values = np.stack([described[id(entry)] for entry in sets], axis=1)  # (B, 6, F - 6)
+    kinds = np.broadcast_to(np.eye(NEIGHBOUR_SETS), (len(values), NEIGHBOUR_SETS, NEIGHBOUR_SETS))
+    return np.concatenate([values, kinds], axis=2)
+
+
+def _described(whole: Neighbours, part: Neighbours, rows: int) -> np.ndarray:
+    further = [
+        whole.nats[:, MIDDLE] - part.nats[:, MIDDLE],
+        whole.local.std(axis=1) / np.sqrt(rows),
+        whole.nats[:, 0] - whole.nats[:, -1],
+        whole.excess,
+        np.full(len(whole.nats), np.log(rows) - 5.0),
+    ]
+    return np.concatenate([whole.nats, part.nats, np.stack(further, axis=1)], axis=1)
 
 
 def _wave_tokens(u: Scores, v: Scores, spectrum: Spectrum, matched: pairs.Pairs) -> Tensor:
