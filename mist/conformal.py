@@ -20,6 +20,9 @@ POOLED_STEP = 2  # every second shifted table joins the default offsets of the b
 # the noise of the group's own; the noise averages out over groups, the bias does not, so this is kept low.
 SHRINK_MISSES = 2.0
 
+INNERMOST = 0.2  # lower level from which an interval is an inner one: central intervals of at most 60 %
+MOST_NARROWED = 0.5  # of the scale
+
 
 def fit(
     outcomes: Outcomes, taus: tuple[float, ...] = LEVELS, shifted: Mapping[str, Outcomes] | None = None
@@ -48,6 +51,7 @@ def fit(
     default = torch.cat(
         [_fit_set(Outcomes.cat(bent), taus, *edges), _fit_set(_side(outcomes, taus, straight=True), taus, *edges)]
     )
+    default = _narrowed(default, outcomes, taus, edges)
     cautious = None
     if shifted:
         sides = [
@@ -58,6 +62,40 @@ def fit(
         cautious = _rows(_widest([default, *sides], taus))
     tables = {name: len(each) for name, each in sets.items()}
     return Calibration(tuple(taus), *edges, default=_rows(default), cautious=cautious, tables=tables)
+
+
+def _narrowed(
+    offsets: Tensor, outcomes: Outcomes, taus: tuple[float, ...], edges: tuple[tuple[float, ...], ...]
+) -> Tensor:
+    """Offsets (G, K) whose inner intervals cover the tables of `outcomes` as often as they say, not more often.
+
+    Each level holds on its side, so an interval that begins at 0 covers every true 0, beside its share of the other
+    tables, which in an inner interval is much. Both of its levels move towards the median, by one share of the scale,
+    until the coverage of all tables and that of the tables with dependence lie about the nominal one, equally far.
+    """
+    truth = outcomes.mi_nats.double()
+    dependent = truth > 0
+
+    def excess(moved: Tensor, low: int, high: int) -> float:
+        record = Calibration(tuple(taus), *edges, default=_rows(moved), cautious=None, tables={})
+        quantiles = record.apply(outcomes.quantiles.double(), outcomes.n, outcomes.d, outcomes.gaussian)
+        covered = ((quantiles[:, low] <= truth) & (truth <= quantiles[:, high])).double()
+        share = covered[dependent].mean() if dependent.any() else covered.mean()
+        return float((covered.mean() + share) / 2) - (taus[high] - taus[low])
+
+    for low, tau in enumerate(taus):
+        if not INNERMOST <= tau < 0.5:
+            continue
+        high, direction = len(taus) - 1 - low, torch.zeros_like(offsets)
+        direction[:, low], direction[:, high] = 1.0, -1.0
+        if excess(offsets, low, high) <= 0:
+            continue
+        least, most = 0.0, MOST_NARROWED
+        for _ in range(12):
+            middle = (least + most) / 2
+            least, most = (middle, most) if excess(offsets + middle * direction, low, high) > 0 else (least, middle)
+        offsets = offsets + least * direction
+    return offsets
 
 
 def _side(outcomes: Outcomes, taus: tuple[float, ...], straight: bool) -> Outcomes:

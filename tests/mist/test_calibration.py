@@ -63,6 +63,18 @@ def test_each_level_holds_on_its_side_with_a_fifth_of_exact_zeros(width):
             assert (fresh.mi_nats <= quantiles[:, k]).double().mean() >= tau - slack
 
 
+@pytest.mark.parametrize("level", [0.2, 0.5, 0.6])
+def test_inner_intervals_cover_about_as_often_as_they_say_in_spite_of_zeros(level):
+    record = fit(simulate(1.0, 4000, seed=2, zeros=0.2))
+    fresh = simulate(1.0, 4000, seed=3, zeros=0.2)
+    quantiles = record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.gaussian)
+    low, high = (quantiles[:, LEVELS.index(round(0.5 + sign * level / 2, 3))] for sign in (-1, 1))
+    hits = ((low <= fresh.mi_nats) & (fresh.mi_nats <= high)).double()
+    both = (hits.mean() + hits[fresh.mi_nats > 0].mean()) / 2
+    assert abs(both - level) < 0.04  # without narrowing .06 to .1 above
+    assert hits.mean() > level > hits[fresh.mi_nats > 0].mean()
+
+
 def test_independent_tables_are_not_excluded_by_a_conservative_predictors_offsets():
     record = fit(simulate(2.5, 4000, seed=2, zeros=0.2))
     fresh = simulate(2.5, 4000, seed=3, zeros=0.2)
