@@ -13,6 +13,8 @@ from mist.calibration import Calibration, Offsets, Outcomes, cell, cells, is_low
 from mist.errors import InputError
 from mist.quantiles import LEVELS
 
+Edges = tuple[float, ...]
+
 # With 200 tables the levels .005 and .995 are the least and the greatest score: fewer cannot say.
 MIN_TABLES = 200
 POOLED_STEP = 2  # every second shifted table joins the default offsets of the bent side
@@ -65,7 +67,7 @@ def fit(
 
 
 def _narrowed(
-    offsets: Tensor, outcomes: Outcomes, taus: tuple[float, ...], edges: tuple[tuple[float, ...], ...]
+    offsets: Tensor, outcomes: Outcomes, taus: tuple[float, ...], edges: tuple[Edges, Edges, Edges]
 ) -> Tensor:
     """Offsets (G, K) whose inner intervals cover the tables of `outcomes` as often as they say, not more often.
 
