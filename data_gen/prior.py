@@ -13,6 +13,7 @@ from data_gen.families.product import Product
 from data_gen.registry import FAMILIES, TRANSFORMS
 from data_gen.shares import (
     BENT_FAMILIES,
+    BLIND,
     FIRST_FAMILIES,
     HELD_OUT,
     MAPS,
@@ -228,8 +229,9 @@ _FEW = replace(_SEEN, n=(8, 128), mist_share=0.6, mist_small_share=1.0)
 _ROUGH = replace(
     _SEEN, families=ROUGH_FAMILIES, n=(128, 10_000), low_share=0.7, mist_share=0.0, mist_laws=(), bent_share=0.45
 )
-_SHIFT, _UNSEEN = (
-    replace(_WIDE, families=dict.fromkeys(names, 1.0), mist_share=0.0, mist_laws=()) for names in (SHIFT, HELD_OUT)
+_SHIFT, _UNSEEN, _BLIND = (
+    replace(_WIDE, families=dict.fromkeys(names, 1.0), mist_share=0.0, mist_laws=())
+    for names in (SHIFT, HELD_OUT, BLIND)
 )
 _NO_FAMILIES: dict[str, float] = {}
 PRESETS: dict[str, Preset] = {
@@ -248,6 +250,7 @@ PRESETS: dict[str, Preset] = {
     "rough-seen": Preset(_ROUGH, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "wide-shift": Preset(_SHIFT, {"validation": 2048, "calibration": 8192, "test": 4096}, 512),
     "wide-unseen": Preset(_UNSEEN, {"validation": 2048, "calibration": 8192, "test": 8192}, 512),
+    "wide-blind": Preset(_BLIND, {"test": 8192}, 512),
     **{
         name: Preset(Prior(_NO_FAMILIES, MAPS, mist_share=1.0, mist_laws=laws), tables, 512)
         for name, laws, tables in (

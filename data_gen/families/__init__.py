@@ -14,6 +14,7 @@ from data_gen.families import (  # noqa: F401  (imported for their registrations
     independence,
     mixture,
     mixture_labelled,
+    noisy_cauchy,
     noisy_curve,
     noisy_function,
     noisy_scale,

@@ -1,4 +1,4 @@
-r"""Archimedean copulas with normal margins: Clayton, Gumbel, Frank and Joe.
+r"""Archimedean copulas with normal margins: Clayton, Gumbel, Frank, Joe and one of dependence in both tails.
 
 An Archimedean copula has a generator psi (the Laplace transform of a positive frailty V): U_i = psi(E_i / V) with
 exponential E_i. Its density is psi''(t) / (psi'(t_u) psi'(t_v)) with t_u = psi^{-1}(u) and t = t_u + t_v. As t has the
@@ -110,6 +110,13 @@ def _log_q(log_t: np.ndarray) -> np.ndarray:
     return np.where(log_t < -30, log_t, np.where(t > 1, np.log1p(-np.exp(-np.maximum(t, 1))), np.log(-np.expm1(-t))))
 
 
+def _log_stable(rng: np.random.Generator, theta: float, n: int) -> np.ndarray:
+    """Draw logarithms of positive stable numbers of index 1/theta, (n,)."""
+    a, angle = 1 / theta, np.pi * rng.uniform(1e-12, 1 - 1e-12, n)
+    log_ratio = np.log(np.sin((1 - a) * angle)) - np.log(rng.standard_exponential(n))
+    return np.log(np.sin(a * angle)) - theta * np.log(np.sin(angle)) + (theta - 1) * log_ratio
+
+
 @FAMILIES.register("clayton")
 @dataclass(frozen=True)
 class Clayton(Copula):
@@ -152,9 +159,7 @@ class Gumbel(Copula):
     @classmethod
     def log_frailty(cls, rng: np.random.Generator, theta: float, n: int) -> np.ndarray:
         """Draw by Kanter (1975), "Stable densities under change of scale"."""
-        a, angle = 1 / theta, np.pi * rng.uniform(1e-12, 1 - 1e-12, n)
-        log_ratio = np.log(np.sin((1 - a) * angle)) - np.log(rng.standard_exponential(n))
-        return np.log(np.sin(a * angle)) - theta * np.log(np.sin(angle)) + (theta - 1) * log_ratio
+        return _log_stable(rng, theta, n)
 
     @classmethod
     def log_psi(cls, theta: float, log_t: np.ndarray) -> np.ndarray:
@@ -248,3 +253,41 @@ class Joe(Copula):
     def range_of_log_t(cls, theta: float) -> tuple[float, float]:
         """Return where the integrands live."""
         return -45.0 * theta, 4.0
+
+
+@FAMILIES.register("both_tails")
+@dataclass(frozen=True)
+class BothTails(Copula):
+    """Dependence in both tails, the stronger in the lower one; psi(t) = 1 / (1 + t^(1/theta)).
+
+    Its frailty is a positive stable number times Exp(1)^theta. Even theta -> 1 is Clayton's copula of parameter 1.
+
+    Reference: Nelsen (2006), "An introduction to copulas", family 4.2.12.
+    """
+
+    low = 0.02
+    high = 30.0
+    origin = 1.0
+
+    @classmethod
+    def log_frailty(cls, rng: np.random.Generator, theta: float, n: int) -> np.ndarray:
+        """Draw the product."""
+        return _log_stable(rng, theta, n) + theta * np.log(rng.standard_exponential(n))
+
+    @classmethod
+    def log_psi(cls, theta: float, log_t: np.ndarray) -> np.ndarray:
+        """Return log psi(t)."""
+        return -np.logaddexp(0.0, log_t / theta)
+
+    @classmethod
+    def log_slopes(cls, theta: float, log_t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return log(-psi'(t)) and log psi''(t)."""
+        a, log_p = 1 / theta, log_t / theta  # p = t^a
+        log_1p = np.logaddexp(0.0, log_p)
+        bracket = np.logaddexp(np.log1p(-a), np.log1p(a) + log_p)
+        return np.log(a) + (a - 1) * log_t - 2 * log_1p, np.log(a) + (a - 2) * log_t - 3 * log_1p + bracket
+
+    @classmethod
+    def range_of_log_t(cls, theta: float) -> tuple[float, float]:
+        """Return where the integrands live."""
+        return -45.0 * theta, 45.0 * theta

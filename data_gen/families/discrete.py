@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-from scipy.special import digamma, gammaln, ndtr, ndtri, xlogy
+from scipy.special import digamma, gammaln, log_ndtr, ndtr, ndtri, xlogy
 
 from data_gen.errors import DataGenError
 from data_gen.families.base import Family, Tails, Truth, correlation_of, log_uniform, noise_for, padded
@@ -225,3 +225,51 @@ def _poisson_nats(rate: float, zeros: float) -> float:
     inflated = (1 - zeros) * counts
     inflated[0] += zeros
     return float(given - xlogy(inflated, inflated).sum())
+
+
+@FAMILIES.register("discrete_binomial")
+@dataclass(frozen=True)
+class DiscreteBinomial(Family):
+    """X normal and Y the successes in `trials` trials, each of chance Phi(slope X); the rest is normal noise.
+
+    I = H(Y) - E[H(Y | X)], by quadrature over equally likely x.
+    """
+
+    trials: int
+    slope: float
+    tails: ClassVar[Tails] = "light"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.trials <= 200 or self.slope <= 0:
+            raise DataGenError(f"discrete_binomial needs 1 <= trials <= 200 and slope > 0, got {self}")
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, d_x: int, d_y: int, aim: float | None = None) -> Self:
+        """Draw 2 to 20 trials and a slope, log-uniform on .1..5 or found for the MI aimed at."""
+        trials, slope = int(rng.integers(2, 21)), log_uniform(rng, 0.1, 5.0)
+        if aim is not None:
+            slope = 1 / noise_for(lambda s: _binomial_nats(trials, 1 / s, 256), aim, 0.03, 50.0)
+        return cls(d_x, d_y, trials, slope)
+
+    @property
+    def tied(self) -> bool:
+        """Always."""
+        return True
+
+    def sample(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draw x and count."""
+        x = rng.standard_normal((n, 1))
+        y = rng.binomial(self.trials, ndtr(self.slope * x)).astype(float)
+        return padded(rng, x, self.d_x), padded(rng, y, self.d_y)
+
+    def truth(self) -> Truth:
+        """Quadrature."""
+        return Truth(_binomial_nats(self.trials, self.slope, 8192))
+
+
+def _binomial_nats(trials: int, slope: float, points: int) -> float:
+    x, y = slope * ndtri(lattice(points, 1)), np.arange(trials + 1)
+    log_ways = gammaln(trials + 1) - gammaln(y + 1) - gammaln(trials - y + 1)
+    given = np.exp(log_ways + y * log_ndtr(x) + (trials - y) * log_ndtr(-x))  # (points, trials + 1)
+    return table_nats(given / given.sum())

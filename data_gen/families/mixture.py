@@ -273,3 +273,18 @@ class MixtureSigns(Mixture):
         return Components(
             np.full(len(factors), 1 / len(factors)), np.zeros((len(factors), self.k_x + self.k_y)), factors, np.inf
         )
+
+
+@FAMILIES.register("mixture_slopes")
+@dataclass(frozen=True)
+class MixtureSlopes(Mixture):
+    """Normal rows about one centre, each of 2 or 3 kinds with correlations of its own, of either sign."""
+
+    def components(self) -> Components:
+        """Return one component per kind."""
+        law = seeded(self.seed)
+        count, pairs = int(law.integers(2, 4)), min(self.k_x, self.k_y)
+        nats = min(2.0 * self.strength / pairs, 5.0) * law.uniform(0.0, 1.0, size=(count, pairs))
+        rho = correlation_of(nats) * law.choice([-1.0, 1.0], size=(count, pairs))
+        factors = _paired(self.k_x, self.k_y, rho)
+        return Components(_even_weights(law, count), np.zeros((count, self.k_x + self.k_y)), factors, np.inf)

@@ -148,3 +148,22 @@ class NoisyArchimedes(NoisyCurve):
         """Return the spiral; the root evens out the points along it."""
         radius = np.sqrt(t)
         return radius * np.cos(2 * np.pi * shape * radius), radius * np.sin(2 * np.pi * shape * radius)
+
+
+@FAMILIES.register("noisy_rose")
+@dataclass(frozen=True)
+class NoisyRose(NoisyCurve):
+    """A rose: the distance from 0 is the cosine of `shape` times the angle, so that petals meet in the middle."""
+
+    length = 6.0
+
+    @classmethod
+    def draw_shape(cls, rng: np.random.Generator) -> float:
+        """Draw a whole number, 2 to 5."""
+        return float(rng.integers(2, 6))
+
+    @staticmethod
+    def curve(t: np.ndarray, shape: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the points at an angle of 2 pi t."""
+        angle = 2 * np.pi * t
+        return np.cos(shape * angle) * np.cos(angle), np.cos(shape * angle) * np.sin(angle)

@@ -1,4 +1,4 @@
-"""Functions of many periods seen through noise: waves, zigzags, saws, chirps, rings."""
+"""Functions of many periods seen through noise: waves, zigzags, saws, chirps, wavelets, rings."""
 
 from dataclasses import dataclass
 
@@ -140,3 +140,25 @@ class NoisyChirp(NoisyFunction):
     def f(s: np.ndarray, shape: float) -> np.ndarray:
         """Return the sine of the squared distance from -1, half of the periods in the last .29 of the way to 1."""
         return np.sin(np.pi * shape * (s + 1) ** 2 / 2)
+
+
+@FAMILIES.register("noisy_wavelet")
+@dataclass(frozen=True)
+class NoisyWavelet(NoisyFunction):
+    """A cosine of the sum of the inputs under a bell: nothing to see at the ends."""
+
+    most_inputs = 2
+
+    @classmethod
+    def draw_shape(cls, rng: np.random.Generator) -> float:
+        """Draw the number of periods per unit."""
+        return log_uniform(rng, 1.0, 4.0)
+
+    def rows_needed(self) -> float:
+        """Eight rows for each half period in every input (guess)."""
+        return 8.0 * (4 * self.shape) ** self.inputs
+
+    @staticmethod
+    def f(s: np.ndarray, shape: float) -> np.ndarray:
+        """Return the wavelet."""
+        return np.cos(2 * np.pi * shape * s) * np.exp(-4 * np.square(s))

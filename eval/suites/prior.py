@@ -1,8 +1,9 @@
-"""Suites of fresh tables from the meta-distributions: `tiny`, `wide`, `held-out-families`, `shift-families`, presets.
+"""Suites of fresh tables from the meta-distributions: `tiny`, `wide`, presets, and three of families kept out.
 
 Their root seeds and their split are not those of any meta-dataset, so no table was seen in training. The laws of `wide`
-may have been. The families of the other two are in no training split of the preset `wide-seen`, so they are new to a
-network that was trained on it; what a checkpoint says of itself is compared with them in `eval/overlap.py`.
+may have been. The families of `held-out-families`, `shift-families` and `blind-families` are in no training split of a
+preset whose name ends in `-seen`, so they are new to a network that was trained on such; what a checkpoint says of
+itself is compared with them in `eval/overlap.py`.
 """
 
 from collections.abc import Callable
@@ -45,6 +46,12 @@ def held_out_families(options: SuiteOptions) -> list[Plan]:
 def shift_families(options: SuiteOptions) -> list[Plan]:
     """Plan 120 tables of each family of the second list that `wide-seen` leaves out, on which intervals are fitted."""
     return family_plans("wide-shift", _FAMILY_TABLES, options)
+
+
+@register("blind-families")
+def blind_families(options: SuiteOptions) -> list[Plan]:
+    """Plan 120 tables of each family of the third list, which nobody looked at before the model was done."""
+    return family_plans("wide-blind", _FAMILY_TABLES, options)
 
 
 def preset_plans(name: str, options: SuiteOptions) -> list[Plan]:

@@ -109,7 +109,16 @@ def zeros_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(x[:, 0] == 0, -np.log(1 - family.shown), values - np.log(family.shown))
 
 
+def binomial_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    fresh = stats.norm.ppf((np.arange(20_000)[:, None] + 0.3) / 20_000)
+    chance, fresh_chance = (np.clip(ndtr(family.slope * side), 1e-9, 1 - 1e-9) for side in (x[:, 0], fresh))
+    given = stats.binom.logpmf(y[:, 0], family.trials, chance)
+    counts = stats.binom.pmf(np.arange(family.trials + 1), family.trials, fresh_chance).mean(axis=0)
+    return given - np.log(counts)[y[:, 0].astype(int)]
+
+
 POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
+    "discrete_binomial": binomial_pointwise,
     "discrete_channel": channel_pointwise,
     "discrete_classes": classes_pointwise,
     "discrete_cut": cut_pointwise,

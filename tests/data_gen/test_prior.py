@@ -9,7 +9,7 @@ from data_gen.errors import DataGenError
 from data_gen.prior import PRESETS, Prior, Shape, draw_nats, mist_map, preset
 from data_gen.registry import FAMILIES
 from data_gen.rng import SPLITS, seeded, stream
-from data_gen.shares import HELD_OUT, SHIFT
+from data_gen.shares import BLIND, HELD_OUT, SHIFT
 from data_gen.spec import Spec
 
 # Flows cost milliseconds each and are tested on their own.
@@ -108,12 +108,13 @@ def test_every_family_of_the_prior_is_drawn(name: str) -> None:
 
 
 def test_every_family_is_in_a_prior() -> None:
-    assert {name for prior in ("wide", "rough-seen") for name in preset(prior).prior.families} == set(FAMILIES.names())
+    presets = ("wide", "rough-seen", "wide-blind")
+    assert {name for prior in presets for name in preset(prior).prior.families} == set(FAMILIES.names())
 
 
 @pytest.mark.parametrize("name", ["wide-seen", "few-seen", "rough-seen"])
 def test_training_never_sees_a_family_kept_out(name: str) -> None:
-    assert not {*HELD_OUT, *SHIFT} & set(preset(name).prior.families)
+    assert not {*HELD_OUT, *SHIFT, *BLIND} & set(preset(name).prior.families)
 
 
 def test_presets_for_weak_spots_are_full_of_them() -> None:

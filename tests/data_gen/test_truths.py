@@ -51,7 +51,22 @@ def log_joe(u: np.ndarray, v: np.ndarray, t: float) -> np.ndarray:
     return (1 / t - 2) * np.log(s) + (t - 1) * np.log((1 - u) * (1 - v)) + np.log(t - 1 + s)
 
 
-LOG_COPULA = {"clayton": log_clayton, "gumbel": log_gumbel, "frank": log_frank, "joe": log_joe}
+def log_both_tails(u: np.ndarray, v: np.ndarray, t: float) -> np.ndarray:
+    """The mixed derivative of 1 / (1 + s), s^t = (1 / u - 1)^t + (1 / v - 1)^t."""
+    log_a, log_b = np.log1p(-u) - np.log(u), np.log1p(-v) - np.log(v)
+    log_s = np.logaddexp(t * log_a, t * log_b) / t
+    s = np.exp(log_s)
+    bracket = np.log(2 * s + (t - 1) * (1 + s))
+    return (t - 1) * (log_a + log_b) + (1 - 2 * t) * log_s - 2 * np.log(u * v) - 3 * np.log1p(s) + bracket
+
+
+LOG_COPULA = {
+    "clayton": log_clayton,
+    "gumbel": log_gumbel,
+    "frank": log_frank,
+    "joe": log_joe,
+    "both_tails": log_both_tails,
+}
 
 
 def mixture_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -139,6 +154,14 @@ def scale_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return log_given(u) - averaged(log_given(2 * evenly(1) - 1))
 
 
+def cauchy_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    u, v = (side[:, 0] for side in ((y, x) if family.swapped else (x, y)))
+    low, high = (stats.cauchy.cdf(v, loc=end, scale=family.scale) for end in (1.0, -1.0))
+    direct = np.log(np.maximum(high - low, 1e-300) / 2)
+    far = stats.cauchy.logpdf(v, scale=family.scale)  # where the difference would cancel, u hardly matters
+    return stats.cauchy.logpdf(v, loc=u, scale=family.scale) - np.where(np.abs(v) < 1e3, direct, far)
+
+
 def latent_pointwise(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
     return averaged(log_x + log_y) - averaged(log_x) - averaged(log_y)
 
@@ -166,17 +189,18 @@ def checkerboard_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.n
 
 FUNCTIONS = (
     *("linear", "parabola", "sinusoid", "waves", "ripples", "zigzag"),
-    *("sawtooth", "chirp", "target", "steps", "product"),
+    *("sawtooth", "chirp", "wavelet", "target", "steps", "product"),
 )
 POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
     "gamma_exponential": gamma_exponential_pointwise,
     **dict.fromkeys(LOG_COPULA, copula_pointwise),
-    **{f"mixture_{name}": mixture_pointwise for name in ("clusters", "outliers", "scales", "signs")},
+    **{f"mixture_{name}": mixture_pointwise for name in ("clusters", "outliers", "scales", "signs", "slopes")},
     "student_mixture": mixture_pointwise,
     "mixture_labelled": labelled_pointwise,
     **{f"noisy_{name}": function_pointwise for name in FUNCTIONS},
     "noisy_scale": scale_pointwise,
-    **{f"noisy_{name}": curve_pointwise for name in ("circle", "cross", "lissajous", "archimedes")},
+    "noisy_cauchy": cauchy_pointwise,
+    **{f"noisy_{name}": curve_pointwise for name in ("circle", "cross", "lissajous", "archimedes", "rose")},
     "noisy_shells": shells_pointwise,
     "checkerboard": checkerboard_pointwise,
 }

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data_gen.prior import preset
-from data_gen.shares import HELD_OUT, SHIFT
+from data_gen.shares import BLIND, HELD_OUT, SHIFT
 from eval.errors import EvalError
 from eval.evaluate import EvaluateConfig, evaluate
 from eval.overlap import families_in, notes
@@ -68,7 +68,9 @@ def test_shares_of_zero_are_no_training():
     assert families_in({"prior": {"families": {"frank": 0.0, "joe": 0.2}}}) == {"joe"}
 
 
-@pytest.mark.parametrize(("name", "families"), [("held-out-families", HELD_OUT), ("shift-families", SHIFT)])
+@pytest.mark.parametrize(
+    ("name", "families"), [("held-out-families", HELD_OUT), ("shift-families", SHIFT), ("blind-families", BLIND)]
+)
 def test_family_suites_hold_enough_tables_of_every_family(name, families):
     planned = suite(name)
     assert planned.families == sorted(families)
