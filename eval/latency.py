@@ -24,6 +24,7 @@ from eval.errors import EvalError
 from eval.losses import OURS
 from eval.memory import PeakMemory
 from mist import checkpoint, load
+from mist.statistics.counting import COMPILED
 
 HEADING = "\n## Latency\n\n"
 PAIRS = (600, 500)  # tables of one column a side in a batch, and their rows
@@ -79,6 +80,7 @@ def latency(config: LatencyConfig) -> Path:
         "command": "python -m eval.latency",
         "repeats": config.repeats,
         "machine": machine(),
+        "compiled": COMPILED,
         "single": [
             {"n": n, "d_x": d_x, "d_y": d_y, "estimator": name, **_summary(found)}
             for ((n, d_x, d_y), name), found in runs.items()
@@ -114,7 +116,8 @@ def in_words(record: Mapping[str, Any]) -> str:
     load_average = ", ".join(f"{value:.1f}" for value in host["load_average"])
     text = [
         f"Medians of {record['repeats']} answers in one process, all estimators in turn; {host['processor']}, "
-        f"{host['cores']} cores, load average {load_average}.\n",
+        f"{host['cores']} cores, load average {load_average}; neighbours counted by "
+        f"{'compiled code' if record['compiled'] else 'numpy alone'}.\n",
         *lines,
         f"\n{batch['pairs']} pairs of {batch['n']} rows in one call: {batch['pairs_per_second']:.0f} pairs/s.",
     ]

@@ -47,7 +47,7 @@ def of_result(suite: str, estimator: str, checkpoint: str | None) -> str:
 
 @cache
 def _source(folder: str) -> str:
-    return _files(sorted((_ROOT / folder).rglob("*.py")))
+    return _files(sorted(path for path in (_ROOT / folder).rglob("*") if path.suffix in (".py", ".cpp")))
 
 
 def _files(paths: Iterable[Path]) -> str:

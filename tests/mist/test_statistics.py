@@ -89,6 +89,18 @@ def test_compiled_counts_are_those_of_numpy(rng, n, d_s, d_t, decimals):
 
 
 @pytest.mark.skipif(not counting.COMPILED, reason="built without a compiler")
+@pytest.mark.parametrize(("n", "d_x", "d_y"), [(20, 1, 1), (500, 1, 1), (300, 2, 3), (200, 9, 4)])
+def test_statistics_are_the_same_without_compiled_code(rng, monkeypatch, n, d_x, d_y):
+    x, y = tensors(*gaussian_table(rng, n, d_x, d_y))
+    compiled = summarise(x, y)
+    monkeypatch.setattr(counting, "COMPILED", False)
+    plain = summarise(x, y)
+    torch.testing.assert_close(compiled.anchors, plain.anchors, atol=1e-4, rtol=1e-4)
+    for name, group in compiled.tokens.items():
+        torch.testing.assert_close(group, plain.tokens[name], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.skipif(not counting.COMPILED, reason="built without a compiler")
 def test_compiled_counts_refuse_what_does_not_fit():
     def call(**changed):
         given = {
