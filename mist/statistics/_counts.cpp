@@ -108,7 +108,7 @@ INLINE void count_rows(const Task &task, const Floats *d_s, const Floats *d_t, P
         k[place] = Ints{} + task.k[place];
         for (int lane = 0; lane < LANES; lane++) {
             near[place][lane] = std::nextafter(radius[lane], -1.0f);
-            tied = tied || radius[lane] <= 0;  // float32 may tie what was apart
+            tied = tied || (lane < rows && radius[lane] <= 0);  // float32 may tie what was apart
         }
     }
     if (tied)
