@@ -22,6 +22,9 @@ POOLED_STEP = 2  # every second shifted table joins the default offsets of the b
 # the noise of the group's own; the noise averages out over groups, the bias does not, so this is kept low.
 SHRINK_MISSES = 2.0
 
+# How far the default offsets go towards the cautious ones. Judged by leaving one shifted law out at a time: .05 raised
+# the coverage of those left out from .883 to .891 and that of the prior from .915 to .919; .1 passed .92 there.
+CAUTION = 0.05
 INNERMOST = 0.2  # lower level from which an interval is an inner one: central intervals of at most 60 %
 MOST_NARROWED = 0.5  # of the scale
 
@@ -36,7 +39,7 @@ def fit(
         taus: Increasing levels, (K,), the median among them.
         shifted: Further sets by name, of laws the network never saw. Some of their bent tables join those of `outcomes`
             in the fit of the default offsets; and the cautious offsets are fitted too: on every set alone, each side of
-            it and the whole, the widest taken.
+            it and the whole, the widest taken. The default ones then go a twentieth of the way to these.
 
     Returns:
         The record to keep beside the weights.
@@ -53,7 +56,6 @@ def fit(
     default = torch.cat(
         [_fit_set(Outcomes.cat(bent), taus, *edges), _fit_set(_side(outcomes, taus, straight=True), taus, *edges)]
     )
-    default = _narrowed(default, outcomes, taus, edges)
     cautious = None
     if shifted:
         sides = [
@@ -61,7 +63,10 @@ def fit(
             for each in sets.values()
             for parts in ((_side(each, taus, straight=False), _side(each, taus, straight=True)), (each, each))
         ]
-        cautious = _rows(_widest([default, *sides], taus))
+        widest = _widest([default, *sides], taus)
+        cautious = _rows(widest)
+        default = torch.lerp(default, widest, CAUTION)
+    default = _narrowed(default, outcomes, taus, edges)
     tables = {name: len(each) for name, each in sets.items()}
     return Calibration(tuple(taus), *edges, default=_rows(default), cautious=cautious, tables=tables)
 
