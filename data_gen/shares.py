@@ -156,8 +156,8 @@ TIED_FAMILIES = (
 # calibration under shift, is judged on the other.
 HELD_OUT = ("gumbel", "noisy_scale", "noisy_shells", "mixture_outliers", "discrete_gao", "noisy_ripples")
 SHIFT = ("joe", "gamma_exponential", "noisy_lissajous", "mixture_scales", "discrete_poisson", "noisy_waves")
-# A third such list, written after the packaged model's data, statistics and calibration were decided: nothing but the
-# figures on it comes from it.
+# A third such list, written while the packaged model was trained and measured once, when it was calibrated: no choice
+# was made by a figure on it.
 BLIND = ("both_tails", "noisy_cauchy", "noisy_rose", "mixture_slopes", "discrete_binomial", "noisy_wavelet")
 MIST_TRAIN = (
     ("gaussian_dense", "base"),

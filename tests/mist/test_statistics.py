@@ -1,5 +1,9 @@
 """Statistics against independent computations, and the laws of invariance."""
 
+import shutil
+import sysconfig
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -64,6 +68,13 @@ def test_trees_and_all_distances_agree_with_and_without_ties(rng):
         np.testing.assert_allclose(tree.nats, plain.nats, atol=1e-6)
         np.testing.assert_allclose(tree.local, plain.local, atol=1e-6)
         np.testing.assert_allclose(tree.excess, plain.excess, atol=1e-6)
+
+
+def test_counts_are_compiled_wherever_they_can_be():
+    """So that what follows is never left out for a build that failed in silence."""
+    compiler = any(map(shutil.which, ("g++", "clang++")))
+    headers = Path(sysconfig.get_path("include"), "Python.h").exists()
+    assert counting.COMPILED or not (compiler and headers), "install the package again, and look at what pip -v says"
 
 
 @pytest.mark.skipif(not counting.COMPILED, reason="built without a compiler")
