@@ -1,17 +1,20 @@
-/* What KSG counts around every row of B tables, by all distances.
+/* What KSG counts around every row of B tables.
  *
  * For each row: its k-th nearest rows in the joint space under max(d_s, d_t), and how many rows lie closer than that
  * in either side. Distances are float32, within a side the maximum over columns or the squared Euclidean distance;
  * neighbours.py tells what is done about ties, counting.py does the same without this file, more slowly.
  *
  * LANES rows are looked at together, one in each lane of a vector: no branch depends on a distance, and a branch that
- * nobody can foresee costs more than many sums.
+ * nobody can foresee costs more than many sums. Where the distance is the maximum over few columns, rows are sorted by
+ * a column and only those near it are looked at: none further off in one column is near in all. Tables with ties, many
+ * columns or Euclidean distances take all distances.
  */
 
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
 
+#include <algorithm>
 #include <cfloat>
 #include <cmath>
 #include <cstdint>
@@ -34,6 +37,8 @@ namespace {
 constexpr int RADII = 3;   // values of k
 constexpr int MOST_K = 8;  // largest k
 constexpr int LANES = 8;   // rows looked at together
+constexpr int FEW = 3;     // columns of a side up to which rows are sorted
+constexpr int STEP = 16;   // rows by which a window grows
 
 typedef float Floats __attribute__((vector_size(4 * LANES)));
 typedef int32_t Ints __attribute__((vector_size(4 * LANES)));
@@ -162,6 +167,222 @@ WIDE void count_table(const Task &task, const float *s, const float *t, bool tie
     }
 }
 
+struct Entry {
+    float value;
+    int32_t row;
+};
+
+// One table with its rows sorted; LANES entries beyond each column are further off than any row.
+struct Sorted {
+    Py_ssize_t rows, stride;  // `stride` entries from column to column
+    const float *s, *t;       // both sides, rows in the order of the first column of s
+    const float *own;         // t once more, rows in the order of its own first column
+    const int32_t *place;     // where each row of t stands in `own`
+    const int32_t *row;       // where each row stood in the table
+};
+
+// Sort rows by a column (N,).
+void sort_by(const float *column, Py_ssize_t n, Entry *entries) {
+    for (Py_ssize_t j = 0; j < n; j++)
+        entries[j] = {column[j], static_cast<int32_t>(j)};
+    std::sort(entries, entries + n, [](const Entry &a, const Entry &b) { return a.value < b.value; });
+}
+
+// Columns (columns, N) with their rows in the order of entries, to (columns, stride).
+void gather(const float *columns, Py_ssize_t count, Py_ssize_t n, const Entry *entries, Py_ssize_t stride, float *to) {
+    for (Py_ssize_t column = 0; column < count; column++, to += stride) {
+        for (Py_ssize_t j = 0; j < n; j++)
+            to[j] = columns[column * n + entries[j].row];
+        std::fill(to + n, to + stride, FLT_MAX);
+    }
+}
+
+// Raise the nearest distances of some rows by rows from `begin` to `end` of their joint space; `own` is the first of them.
+template <int D_S, int D_T>
+INLINE void look(const Sorted &table, const Floats *at, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t own, Floats *nearest) {
+    for (Py_ssize_t j = begin; j < end; j++) {
+        Floats next{};
+#pragma GCC unroll 6
+        for (int column = 0; column < D_S + D_T; column++) {
+            const float *values = column < D_S ? table.s + column * table.stride : table.t + (column - D_S) * table.stride;
+            const Floats gap = values[j] - at[column];
+            const Floats size = gap < 0 ? -gap : gap;
+            next = size > next ? size : next;
+        }
+        if (j >= own && j < own + LANES)
+            next[j - own] = FLT_MAX;  // a row is no neighbour of its own
+#pragma GCC unroll 8
+        for (int place = 0; place < MOST_K; place++) {
+            const Floats less = next < nearest[place] ? next : nearest[place];
+            next = next < nearest[place] ? nearest[place] : next;
+            nearest[place] = less;
+        }
+    }
+}
+
+INLINE bool any(const Ints &lanes) {
+    int found = 0;
+    for (int lane = 0; lane < LANES; lane++)
+        found |= lanes[lane];
+    return found != 0;
+}
+
+// The MOST_K smallest joint distances of some rows from `first` on, exact up to the k-th of them.
+template <int D_S, int D_T>
+INLINE void nearest_sorted(const Sorted &table, Py_ssize_t first, int k, Floats *nearest) {
+    const Py_ssize_t n = table.rows;
+    Floats at[D_S + D_T];
+    for (int column = 0; column < D_S + D_T; column++) {
+        const float *values = column < D_S ? table.s + column * table.stride : table.t + (column - D_S) * table.stride;
+        float lanes[LANES];
+        for (int lane = 0; lane < LANES; lane++)
+            lanes[lane] = values[first + lane < n ? first + lane : n - 1];
+        std::memcpy(&at[column], lanes, sizeof(lanes));
+    }
+    for (int place = 0; place < MOST_K; place++)
+        nearest[place] = Floats{} + FLT_MAX;
+    Py_ssize_t begin = first, end = first + LANES < n ? first + LANES : n;
+    look<D_S, D_T>(table, at, begin, end, first, nearest);
+    for (;;) {
+        const Floats bound = nearest[k - 1];
+        const bool before = begin > 0 && any(at[0] - table.s[begin - 1] < bound);
+        const bool after = end < n && any(table.s[end] - at[0] < bound);
+        if (!before && !after)
+            return;
+        if (before) {
+            const Py_ssize_t from = begin > STEP ? begin - STEP : 0;
+            look<D_S, D_T>(table, at, from, begin, first, nearest);
+            begin = from;
+        }
+        if (after) {
+            const Py_ssize_t to = end + STEP < n ? end + STEP : n;
+            look<D_S, D_T>(table, at, end, to, first, nearest);
+            end = to;
+        }
+    }
+}
+
+// Of `count` entries that approach `at` by `step`, how many are further off than each radius, all radii at once.
+INLINE void beyond(const float *entries, Py_ssize_t count, Py_ssize_t step, float at, const float *radius, Py_ssize_t *found) {
+    for (int k = 0; k < RADII; k++)
+        found[k] = 0;
+    for (Py_ssize_t left = count; left > 0;) {  // no branch depends on an entry
+        const Py_ssize_t half = (left + 1) / 2;
+        for (int k = 0; k < RADII; k++)
+            found[k] += std::fabs(entries[(found[k] + half - 1) * step] - at) > radius[k] ? half : 0;
+        left -= half;
+    }
+}
+
+// How many rows of D columns, sorted by the first, are no further from the one at `place` than each radius.
+template <int D>
+INLINE void count_sorted(const float *columns, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t place, const float *radius,
+                         int32_t *found) {
+    Py_ssize_t below[RADII], above[RADII];
+    beyond(columns, place, 1, columns[place], radius, below);
+    beyond(columns + n - 1, n - 1 - place, -1, columns[place], radius, above);
+    if (D == 1) {
+        for (int k = 0; k < RADII; k++)
+            found[k] = static_cast<int32_t>(n - below[k] - above[k]);
+        return;
+    }
+    Ints sums[RADII] = {};
+    for (Py_ssize_t j = below[RADII - 1]; j < n - above[RADII - 1]; j += LANES) {  // beyond are none within a radius
+        Floats distance{};
+#pragma GCC unroll 3
+        for (int column = 0; column < D; column++) {
+            Floats values;
+            std::memcpy(&values, columns + column * stride + j, sizeof(values));
+            const Floats gap = values - columns[column * stride + place];
+            const Floats size = gap < 0 ? -gap : gap;
+            distance = size > distance ? size : distance;
+        }
+        for (int k = 0; k < RADII; k++)
+            sums[k] -= distance <= radius[k];
+    }
+    for (int k = 0; k < RADII; k++) {
+        found[k] = 0;
+        for (int lane = 0; lane < LANES; lane++)
+            found[k] += sums[k][lane];
+    }
+}
+
+// All rows of a sorted table, to out as for `count_rows`; false if rows coincide, which need all distances.
+template <int D_S, int D_T>
+INLINE bool count_few(const Task &task, const Sorted &table, int32_t *out, Py_ssize_t stride) {
+    const Py_ssize_t n = table.rows;
+    for (Py_ssize_t first = 0; first < n; first += LANES) {
+        Floats nearest[MOST_K];
+        nearest_sorted<D_S, D_T>(table, first, task.k[RADII - 1], nearest);
+        for (Py_ssize_t row = first; row < n && row < first + LANES; row++) {
+            float radius[RADII];
+            int32_t n_s[RADII], n_t[RADII];
+            for (int k = 0; k < RADII; k++) {
+                radius[k] = std::nextafter(nearest[task.k[k] - 1][row - first], -1.0f);
+                if (radius[k] < 0)
+                    return false;
+            }
+            count_sorted<D_S>(table.s, table.stride, n, row, radius, n_s);
+            count_sorted<D_T>(table.own, table.stride, n, table.place[row], radius, n_t);
+            int32_t *at = out + table.row[row] * RADII;
+            for (int k = 0; k < RADII; k++) {
+                at[k] = task.k[k];
+                at[stride + k] = n_s[k];
+                at[2 * stride + k] = n_t[k];
+            }
+        }
+    }
+    return true;
+}
+
+// As `count_few` for the leading d_s and d_t columns.
+WIDE bool count_sorted_table(const Task &task, const Sorted &table, int d_s, int d_t, int32_t *out, Py_ssize_t stride) {
+    switch (FEW * (d_s - 1) + d_t - 1) {
+    case 0: return count_few<1, 1>(task, table, out, stride);
+    case 1: return count_few<1, 2>(task, table, out, stride);
+    case 2: return count_few<1, 3>(task, table, out, stride);
+    case 3: return count_few<2, 1>(task, table, out, stride);
+    case 4: return count_few<2, 2>(task, table, out, stride);
+    case 5: return count_few<2, 3>(task, table, out, stride);
+    case 6: return count_few<3, 1>(task, table, out, stride);
+    case 7: return count_few<3, 2>(task, table, out, stride);
+    default: return count_few<3, 3>(task, table, out, stride);
+    }
+}
+
+// Bytes of memory that one table takes: all distances, or its rows sorted.
+size_t space_for(const Task &task) {
+    const size_t n = task.rows, all = 2 * n * sizeof(Floats);
+    const size_t sorted = (2 * sizeof(Entry) + 2 * sizeof(int32_t)) * n +
+                          (task.columns[0] + 2 * task.columns[1]) * (n + LANES) * sizeof(float);
+    return (all > sorted ? all : sorted) + sizeof(Floats);
+}
+
+// Count in a table of few columns a side without ties; false if it takes all distances after all.
+bool by_sorting(const Task &task, const float *s, const float *t, char *space, int32_t *out, Py_ssize_t stride,
+                Py_ssize_t step_stride) {
+    const Py_ssize_t n = task.rows, wide = n + LANES, d_s = task.columns[0], d_t = task.columns[1];
+    Entry *by_s = reinterpret_cast<Entry *>(space), *by_t = by_s + n;
+    int32_t *place = reinterpret_cast<int32_t *>(by_t + n), *row = place + n;
+    float *left = reinterpret_cast<float *>(row + n), *right = left + d_s * wide, *own = right + d_t * wide;
+    sort_by(s, n, by_s);
+    sort_by(t, n, by_t);
+    gather(s, d_s, n, by_s, wide, left);
+    gather(t, d_t, n, by_s, wide, right);
+    gather(t, d_t, n, by_t, wide, own);
+    for (Py_ssize_t j = 0; j < n; j++)
+        row[by_t[j].row] = static_cast<int32_t>(j);  // for now: where each row of the table stands in `own`
+    for (Py_ssize_t j = 0; j < n; j++)
+        place[j] = row[by_s[j].row];
+    for (Py_ssize_t j = 0; j < n; j++)
+        row[j] = by_s[j].row;
+    const Sorted table{n, wide, left, right, own, place, row};
+    for (Py_ssize_t step = 0; step < task.steps; step++)
+        if (!count_sorted_table(task, table, task.widths[2 * step], task.widths[2 * step + 1], out + step * step_stride, stride))
+            return false;
+    return true;
+}
+
 bool fits(const Py_buffer *buffer, Py_ssize_t items, const char *name) {
     if (buffer->len == items * 4)
         return true;
@@ -203,20 +424,24 @@ bool fill(Task &task, Py_ssize_t tables, const Py_buffer &s, const Py_buffer &t,
             PyErr_SetString(PyExc_ValueError, "got widths outside of 1 and the columns there are");
             return false;
         }
-    void *space = std::malloc((2 * n + 1) * sizeof(Floats));
+    char *space = static_cast<char *>(std::malloc(space_for(task)));
     if (space == nullptr) {
         PyErr_NoMemory();
         return false;
     }
     const uintptr_t misplaced = reinterpret_cast<uintptr_t>(space) % sizeof(Floats);
-    Floats *aligned = reinterpret_cast<Floats *>(static_cast<char *>(space) + (misplaced ? sizeof(Floats) - misplaced : 0));
+    char *aligned = space + (misplaced ? sizeof(Floats) - misplaced : 0);
     const Py_ssize_t step_stride = tables * n * RADII, stride = task.steps * step_stride;
+    const bool few = !task.euclidean && std::all_of(task.widths, task.widths + 2 * task.steps, [](int32_t d) { return d <= FEW; });
     Py_BEGIN_ALLOW_THREADS;
-    for (Py_ssize_t table = 0; table < tables; table++)
-        count_table(task, static_cast<const float *>(s.buf) + table * task.columns[0] * n,
-                    static_cast<const float *>(t.buf) + table * task.columns[1] * n,
-                    static_cast<const int32_t *>(tied.buf)[table] != 0, aligned,
-                    static_cast<int32_t *>(out.buf) + table * n * RADII, stride, step_stride);
+    for (Py_ssize_t table = 0; table < tables; table++) {
+        const float *left = static_cast<const float *>(s.buf) + table * task.columns[0] * n;
+        const float *right = static_cast<const float *>(t.buf) + table * task.columns[1] * n;
+        const bool repeats = static_cast<const int32_t *>(tied.buf)[table] != 0;
+        int32_t *to = static_cast<int32_t *>(out.buf) + table * n * RADII;
+        if (repeats || !few || !by_sorting(task, left, right, aligned, to, stride, step_stride))
+            count_table(task, left, right, repeats, reinterpret_cast<Floats *>(aligned), to, stride, step_stride);
+    }
     Py_END_ALLOW_THREADS;
     std::free(space);
     return true;

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from mist.copula import Scores
 from mist.statistics import cosines
+from mist.statistics.budget import budget
 from mist.statistics.canonical import correlations, nats
 from mist.statistics.neighbours import MIDDLE, NEIGHBOURS, ksg
 from mist.statistics.ripples import COUNT, ripples, surprising
@@ -25,8 +26,7 @@ from mist.statistics.ripples import ROWS as RIPPLE_ROWS
 
 FREQUENCIES = 6
 MATCHES = 12  # matched pairs that become tokens
-KNN_MATCHES = 2  # strongest pairs that get kNN estimates: 1 ms each at 500 rows
-KNN_ROWS = 512
+KNN_MATCHES = 2  # strongest pairs that get kNN estimates
 ROWS = 4096  # rows for coefficients: their noise is below 0.02 nats there
 FEATURES = 17 + len(NEIGHBOURS) + 1
 
@@ -82,7 +82,7 @@ def matched_pairs(x: Scores, y: Scores, coefficients: Tensor, whole: np.ndarray 
     crossed = torch.maximum(one, two)
     rival = _rival(energy.double(), i, j) - noise
     diagonal = block.diagonal(dim1=2, dim2=3).square()
-    knn, knn_mask = _neighbours(u, v, x.tied | y.tied) if whole is None else _known(whole)
+    knn, knn_mask = _neighbours(u, v, x.tied | y.tied, budget(d_x + d_y).matched) if whole is None else _known(whole)
     features = [
         straight,
         nats(straight),
@@ -145,10 +145,10 @@ def _rival(energy: Tensor, i: Tensor, j: Tensor) -> Tensor:
     return torch.maximum(others[rows, i].amax(-1), others.transpose(1, 2)[rows, j].amax(-1))
 
 
-def _neighbours(u: Tensor, v: Tensor, tied: np.ndarray) -> tuple[Tensor, Tensor]:
+def _neighbours(u: Tensor, v: Tensor, tied: np.ndarray, most: int) -> tuple[Tensor, Tensor]:
     """Neighbour estimates of the strongest matches, (B, M, 3), and which matches have one, (B, M)."""
     batch, n, matched = u.shape
-    rows, strongest = min(n, KNN_ROWS), min(matched, KNN_MATCHES)
+    rows, strongest = min(n, most), min(matched, KNN_MATCHES)
     s, t = (part[:, :rows, :strongest].detach().cpu().numpy().transpose(0, 2, 1) for part in (u, v))  # (B, S, N)
     left, right = (side.reshape(batch * strongest, rows, 1) for side in (s, t))
     found = np.zeros((batch, matched, len(NEIGHBOURS)))

@@ -13,18 +13,13 @@ from mist.copula import Scores, content_order, normal_scores, smooth_scores
 from mist.statistics import features, pairs, swirl
 from mist.statistics import spectrum as spectra
 from mist.statistics.anchors import anchors
+from mist.statistics.budget import Rows, budget
 from mist.statistics.canonical import correlation, fix_signs, kurtosis, nats
 from mist.statistics.neighbours import MIDDLE, NEIGHBOURS, Neighbours, ksg, ksg_leading
 from mist.statistics.spectrum import Spectrum
 from mist.statistics.swirl import Swirl
 
 LEADING = 3  # canonical pairs that kNN and random features look at
-ALL_ROWS = 768  # rows for kNN over all columns; the whole sample in 1+1 dimensions up to TREE_ROWS
-MANY_COLUMNS = 10  # from here on, of both sides together, distances say little: MANY_ROWS do
-MANY_ROWS = 512
-FIRST_ROWS = 1024  # rows for kNN over the first canonical pair
-LEADING_ROWS = 512  # rows for kNN over 2 or 3 canonical pairs
-TREE_ROWS = 16384
 TOKEN_ROWS = 128  # rows that become tokens themselves
 ROW_FEATURES = 14
 GLOBAL_FEATURES = 27
@@ -93,16 +88,17 @@ def _neighbour_sets(u: Scores, v: Scores, spectrum: Spectrum, turned: Swirl) -> 
     tied = u.tied | v.tied
     x, y = _arrays(u.normal, v.normal)
     columns = spectrum.d_x + spectrum.d_y
+    rows = budget(columns)
     if columns == 2:  # every other set would look at the same two columns
-        sets = [_halved(x, y, tied, TREE_ROWS)] * NEIGHBOUR_SETS
+        sets = [_halved(x, y, tied, rows.all)] * NEIGHBOUR_SETS
     else:
         radius_s, radius_t = _arrays(spectrum.radius_s, spectrum.radius_t)
         turned_s, turned_t = _arrays(*turned.variates)
         sets = [
-            _halved(x, y, tied, ALL_ROWS if columns <= MANY_COLUMNS else MANY_ROWS),
-            *_canonical_sets(spectrum, tied),
-            _halved(radius_s, radius_t, tied, pairs.KNN_ROWS),
-            _halved(turned_s, turned_t, tied, LEADING_ROWS),
+            _halved(x, y, tied, rows.all),
+            *_canonical_sets(spectrum, tied, rows),
+            _halved(radius_s, radius_t, tied, rows.matched),
+            _halved(turned_s, turned_t, tied, rows.leading),
         ]
     tokens = _neighbour_tokens(sets)
     first, second = (torch.from_numpy(sets[kind][0].local[:, :TOKEN_ROWS]) for kind in (0, 1))
@@ -115,12 +111,12 @@ def _halved(s: np.ndarray, t: np.ndarray, tied: np.ndarray, most: int) -> Entry:
     return ksg(s[:, :rows], t[:, :rows], tied), ksg(s[:, : rows // 2], t[:, : rows // 2], tied), rows
 
 
-def _canonical_sets(spectrum: Spectrum, tied: np.ndarray) -> list[Entry]:
+def _canonical_sets(spectrum: Spectrum, tied: np.ndarray, rows: Rows) -> list[Entry]:
     """KSG-1 on 1, 2 and 3 canonical pairs, and on rows along directions that others were fitted for."""
     n, most = spectrum.n, min(LEADING, spectrum.d_x, spectrum.d_y)
     s, t = _arrays(spectrum.s[..., :most], spectrum.t[..., :most])
     half_s, half_t = _arrays(spectrum.half_s[..., :most], spectrum.half_t[..., :most])
-    one, more = min(n, FIRST_ROWS), min(n, LEADING_ROWS)
+    one, more = min(n, rows.first), min(n, rows.leading)
     whole = ksg(s[:, :one, :1], t[:, :one, :1], tied)
     sets: list[Entry] = [(whole, ksg(half_s[:, : one // 2, :1], half_t[:, : one // 2, :1], tied), one)]
     if most > 1:
