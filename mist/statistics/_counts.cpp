@@ -437,10 +437,14 @@ bool fill(Task &task, Py_ssize_t tables, const Py_buffer &s, const Py_buffer &t,
     for (Py_ssize_t table = 0; table < tables; table++) {
         const float *left = static_cast<const float *>(s.buf) + table * task.columns[0] * n;
         const float *right = static_cast<const float *>(t.buf) + table * task.columns[1] * n;
-        const bool repeats = static_cast<const int32_t *>(tied.buf)[table] != 0;
         int32_t *to = static_cast<int32_t *>(out.buf) + table * n * RADII;
-        if (repeats || !few || !by_sorting(task, left, right, aligned, to, stride, step_stride))
-            count_table(task, left, right, repeats, reinterpret_cast<Floats *>(aligned), to, stride, step_stride);
+        bool repeats = static_cast<const int32_t *>(tied.buf)[table] != 0;
+        if (few && !repeats) {
+            repeats = !by_sorting(task, left, right, aligned, to, stride, step_stride);
+            if (!repeats)
+                continue;
+        }
+        count_table(task, left, right, repeats, reinterpret_cast<Floats *>(aligned), to, stride, step_stride);
     }
     Py_END_ALLOW_THREADS;
     std::free(space);

@@ -1,7 +1,7 @@
 """Around every row of B tables: how many rows are closer, in each side, than its nearest ones in the joint space.
 
-The extension `_counts`, in C++, takes eight rows at once; where it was not built, numpy does the same by blocks of
-distances, five to ten times as slowly.
+The extension `_counts`, in C++, sorts the rows where columns are few, and takes eight rows at once; where it was not
+built, numpy does the same by blocks of all distances, many times as slowly.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Widths = Sequence[tuple[int, int]]
 def count(
     s: np.ndarray, t: np.ndarray, tied: np.ndarray, ks: np.ndarray, widths: Widths, euclidean: bool
 ) -> list[Counts]:
-    """Count by all distances between the rows of each table.
+    """Count by the distances between the rows of each table.
 
     Args:
         s: One side, (B, N, D_s).

@@ -1,4 +1,4 @@
-r"""Nearest-neighbour estimates of mutual information (KSG): by all distances, on trees for many rows in 1+1 dimensions.
+r"""Nearest-neighbour estimates of mutual information (KSG): by sorting, by all distances, or on trees.
 
 KSG-1: psi(k) + psi(N) - mean[psi(n_x + 1) + psi(n_y + 1)] with n_x the rows closer in x than the k-th neighbour in
 the joint space under max(|dx|, |dy|). Ties put more than one row at that very distance: k becomes the number of rows
@@ -24,7 +24,6 @@ NEIGHBOURS = (1, 3, 8)
 MIDDLE = 1  # position of k = 3, whose estimate serves as anchor and as each row's own contribution
 EXACT_COLUMNS = 3  # up to here distances come from differences; matrix products lose digits of close rows
 TREE_FROM = 3072 if COMPILED else 384  # rows from which a tree beats all distances in 1+1 dimensions, measured
-SORTS = COMPILED  # without ties, compiled code sorts the rows, which beats a tree
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,8 @@ def ksg(s: np.ndarray, t: np.ndarray, tied: np.ndarray) -> Neighbours:
         tied: Which tables repeat a value within a column, (B,) bool; only there are ties looked for.
     """
     n, d_s, d_t = *s.shape[1:], t.shape[2]
-    if d_s == d_t == 1 and n >= TREE_FROM and (tied.any() or not SORTS):
+    sorts = COMPILED and not tied.any()  # what beats a tree
+    if d_s == d_t == 1 and n >= TREE_FROM and not sorts:
         return Neighbours.cat([_on_tree(a, b, c) for a, b, c in zip(s[:, :, 0], t[:, :, 0], tied, strict=True)])
     euclidean = max(d_s, d_t) > EXACT_COLUMNS
     return _from_counts(*count(s, t, tied, _effective_ks(n), ((d_s, d_t),), euclidean))

@@ -79,7 +79,11 @@ def test_counts_are_compiled_wherever_they_can_be():
 
 @pytest.mark.skipif(not counting.COMPILED, reason="built without a compiler")
 @pytest.mark.parametrize(
-    ("n", "d_s", "d_t"), [(9, 1, 1), (20, 1, 1), (43, 2, 1), (700, 1, 1), (300, 3, 3), (260, 5, 2), (90, 1, 40)]
+    ("n", "d_s", "d_t"),
+    [
+        *((9, 1, 1), (20, 1, 1), (43, 2, 1), (700, 1, 1), (300, 3, 3), (260, 5, 2), (90, 1, 40)),
+        *((150, d_s, d_t) for d_s in (1, 2, 3) for d_t in (1, 2, 3)),
+    ],
 )
 @pytest.mark.parametrize("decimals", [None, 1, 0])
 def test_compiled_counts_are_those_of_numpy(rng, n, d_s, d_t, decimals):
@@ -97,6 +101,18 @@ def test_compiled_counts_are_those_of_numpy(rng, n, d_s, d_t, decimals):
                 assert (a != b).mean() < 0.02
             else:
                 np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.skipif(not counting.COMPILED, reason="built without a compiler")
+@pytest.mark.parametrize(("d_s", "d_t"), [(1, 1), (2, 1), (3, 3)])
+def test_rows_that_coincide_are_counted_as_ties_though_nobody_said_so(rng, d_s, d_t):
+    s, t = (rng.normal(size=(2, 120, d)) for d in (d_s, d_t))
+    for side in (s, t):
+        side[1, 40:50] = side[1, 7]  # more than k of them
+    ks, untied = np.array(NEIGHBOURS), np.zeros(2, bool)
+    found, wanted = (way(s, t, untied, ks, [(d_s, d_t)], False)[0] for way in (counting.count, counting.by_blocks))
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.skipif(not counting.COMPILED, reason="built without a compiler")
