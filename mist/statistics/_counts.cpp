@@ -6,8 +6,8 @@
  *
  * LANES rows are looked at together, one in each lane of a vector: no branch depends on a distance, and a branch that
  * nobody can foresee costs more than many sums. Where the distance is the maximum over few columns, rows are sorted by
- * a column and only those near it are looked at: none further off in one column is near in all. Tables with ties, many
- * columns or Euclidean distances take all distances.
+ * a column and only those near it are looked at: none further off in one column is near in all. Many columns and
+ * Euclidean distances take all distances.
  */
 
 #define PY_SSIZE_T_CLEAN
@@ -67,6 +67,16 @@ INLINE void add_column(Floats *distance, const float *column, Py_ssize_t n, Py_s
     }
 }
 
+// Put a distance of each of some rows among its MOST_K smallest, which increase.
+INLINE void insert(Floats next, Floats *nearest) {
+#pragma GCC unroll 8
+    for (int place = 0; place < MOST_K; place++) {
+        const Floats less = next < nearest[place] ? next : nearest[place];
+        next = next < nearest[place] ? nearest[place] : next;
+        nearest[place] = less;
+    }
+}
+
 // The MOST_K smallest joint distances of each of some rows from `first` on, increasing; FLT_MAX where there are fewer.
 INLINE void nearest_rows(const Floats *d_s, const Floats *d_t, Py_ssize_t n, Py_ssize_t first, Floats *found) {
     Floats nearest[MOST_K];
@@ -76,12 +86,7 @@ INLINE void nearest_rows(const Floats *d_s, const Floats *d_t, Py_ssize_t n, Py_
         Floats next = d_s[j] > d_t[j] ? d_s[j] : d_t[j];
         if (j >= first && j < first + LANES)
             next[j - first] = FLT_MAX;  // a row is no neighbour of its own
-#pragma GCC unroll 8
-        for (int place = 0; place < MOST_K; place++) {
-            const Floats less = next < nearest[place] ? next : nearest[place];
-            next = next < nearest[place] ? nearest[place] : next;
-            nearest[place] = less;
-        }
+        insert(next, nearest);
     }
     for (int place = 0; place < MOST_K; place++)
         found[place] = nearest[place];
@@ -175,7 +180,7 @@ struct Entry {
 // One table with its rows sorted; LANES entries beyond each column are further off than any row.
 struct Sorted {
     Py_ssize_t rows, stride;  // `stride` entries from column to column
-    const float *s, *t;       // both sides, rows in the order of the first column of s
+    const float *s, *t;       // either side, rows in the order of the first column of s
     const float *own;         // t once more, rows in the order of its own first column
     const int32_t *place;     // where each row of t stands in `own`
     const int32_t *row;       // where each row stood in the table
@@ -197,26 +202,21 @@ void gather(const float *columns, Py_ssize_t count, Py_ssize_t n, const Entry *e
     }
 }
 
-// Raise the nearest distances of some rows by rows from `begin` to `end` of their joint space; `own` is the first of them.
-template <int D_S, int D_T>
-INLINE void look(const Sorted &table, const Floats *at, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t own, Floats *nearest) {
+// Lower the nearest distances of some rows, from `own` on, by those to rows from `begin` to `end` in D columns.
+template <int D>
+INLINE void look(const float *const *columns, const Floats *at, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t own,
+                 Floats *nearest) {
     for (Py_ssize_t j = begin; j < end; j++) {
         Floats next{};
 #pragma GCC unroll 6
-        for (int column = 0; column < D_S + D_T; column++) {
-            const float *values = column < D_S ? table.s + column * table.stride : table.t + (column - D_S) * table.stride;
-            const Floats gap = values[j] - at[column];
+        for (int column = 0; column < D; column++) {
+            const Floats gap = columns[column][j] - at[column];
             const Floats size = gap < 0 ? -gap : gap;
             next = size > next ? size : next;
         }
         if (j >= own && j < own + LANES)
             next[j - own] = FLT_MAX;  // a row is no neighbour of its own
-#pragma GCC unroll 8
-        for (int place = 0; place < MOST_K; place++) {
-            const Floats less = next < nearest[place] ? next : nearest[place];
-            next = next < nearest[place] ? nearest[place] : next;
-            nearest[place] = less;
-        }
+        insert(next, nearest);
     }
 }
 
@@ -227,36 +227,34 @@ INLINE bool any(const Ints &lanes) {
     return found != 0;
 }
 
-// The MOST_K smallest joint distances of some rows from `first` on, exact up to the k-th of them.
-template <int D_S, int D_T>
-INLINE void nearest_sorted(const Sorted &table, Py_ssize_t first, int k, Floats *nearest) {
-    const Py_ssize_t n = table.rows;
-    Floats at[D_S + D_T];
-    for (int column = 0; column < D_S + D_T; column++) {
-        const float *values = column < D_S ? table.s + column * table.stride : table.t + (column - D_S) * table.stride;
+// The MOST_K smallest distances of some rows from `first` on in D columns, sorted by the first; exact up to the k-th.
+template <int D>
+INLINE void nearest_sorted(const float *const *columns, Py_ssize_t n, Py_ssize_t first, int k, Floats *nearest) {
+    Floats at[D];
+    for (int column = 0; column < D; column++) {
         float lanes[LANES];
         for (int lane = 0; lane < LANES; lane++)
-            lanes[lane] = values[first + lane < n ? first + lane : n - 1];
+            lanes[lane] = columns[column][first + lane < n ? first + lane : n - 1];
         std::memcpy(&at[column], lanes, sizeof(lanes));
     }
     for (int place = 0; place < MOST_K; place++)
         nearest[place] = Floats{} + FLT_MAX;
     Py_ssize_t begin = first, end = first + LANES < n ? first + LANES : n;
-    look<D_S, D_T>(table, at, begin, end, first, nearest);
+    look<D>(columns, at, begin, end, first, nearest);
     for (;;) {
         const Floats bound = nearest[k - 1];
-        const bool before = begin > 0 && any(at[0] - table.s[begin - 1] < bound);
-        const bool after = end < n && any(table.s[end] - at[0] < bound);
+        const bool before = begin > 0 && any(at[0] - columns[0][begin - 1] < bound);
+        const bool after = end < n && any(columns[0][end] - at[0] < bound);
         if (!before && !after)
             return;
         if (before) {
             const Py_ssize_t from = begin > STEP ? begin - STEP : 0;
-            look<D_S, D_T>(table, at, from, begin, first, nearest);
+            look<D>(columns, at, from, begin, first, nearest);
             begin = from;
         }
         if (after) {
             const Py_ssize_t to = end + STEP < n ? end + STEP : n;
-            look<D_S, D_T>(table, at, end, to, first, nearest);
+            look<D>(columns, at, end, to, first, nearest);
             end = to;
         }
     }
@@ -276,11 +274,11 @@ INLINE void beyond(const float *entries, Py_ssize_t count, Py_ssize_t step, floa
 
 // How many rows of D columns, sorted by the first, are no further from the one at `place` than each radius.
 template <int D>
-INLINE void count_sorted(const float *columns, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t place, const float *radius,
-                         int32_t *found) {
+INLINE void count_sorted(const float *const *columns, Py_ssize_t n, Py_ssize_t place, const float *radius, int32_t *found) {
+    const float *first = columns[0];
     Py_ssize_t below[RADII], above[RADII];
-    beyond(columns, place, 1, columns[place], radius, below);
-    beyond(columns + n - 1, n - 1 - place, -1, columns[place], radius, above);
+    beyond(first, place, 1, first[place], radius, below);
+    beyond(first + n - 1, n - 1 - place, -1, first[place], radius, above);
     if (D == 1) {
         for (int k = 0; k < RADII; k++)
             found[k] = static_cast<int32_t>(n - below[k] - above[k]);
@@ -289,11 +287,11 @@ INLINE void count_sorted(const float *columns, Py_ssize_t stride, Py_ssize_t n, 
     Ints sums[RADII] = {};
     for (Py_ssize_t j = below[RADII - 1]; j < n - above[RADII - 1]; j += LANES) {  // beyond are none within a radius
         Floats distance{};
-#pragma GCC unroll 3
+#pragma GCC unroll 6
         for (int column = 0; column < D; column++) {
             Floats values;
-            std::memcpy(&values, columns + column * stride + j, sizeof(values));
-            const Floats gap = values - columns[column * stride + place];
+            std::memcpy(&values, columns[column] + j, sizeof(values));
+            const Floats gap = values - columns[column][place];
             const Floats size = gap < 0 ? -gap : gap;
             distance = size > distance ? size : distance;
         }
@@ -307,28 +305,50 @@ INLINE void count_sorted(const float *columns, Py_ssize_t stride, Py_ssize_t n, 
     }
 }
 
-// All rows of a sorted table, to out as for `count_rows`; false if rows coincide, which need all distances.
+// All rows of a sorted table, to out as for `count_rows`; false if rows coincide and the table was not said to be tied.
 template <int D_S, int D_T>
-INLINE bool count_few(const Task &task, const Sorted &table, int32_t *out, Py_ssize_t stride) {
+INLINE bool count_few(const Task &task, const Sorted &table, bool tied, int32_t *out, Py_ssize_t stride) {
     const Py_ssize_t n = table.rows;
+    const float *joint[D_S + D_T], *own[D_T];  // the columns of s come first
+    for (int column = 0; column < D_S; column++)
+        joint[column] = table.s + column * table.stride;
+    for (int column = 0; column < D_T; column++) {
+        joint[D_S + column] = table.t + column * table.stride;
+        own[column] = table.own + column * table.stride;
+    }
     for (Py_ssize_t first = 0; first < n; first += LANES) {
         Floats nearest[MOST_K];
-        nearest_sorted<D_S, D_T>(table, first, task.k[RADII - 1], nearest);
+        nearest_sorted<D_S + D_T>(joint, n, first, task.k[RADII - 1], nearest);
         for (Py_ssize_t row = first; row < n && row < first + LANES; row++) {
-            float radius[RADII];
-            int32_t n_s[RADII], n_t[RADII];
-            for (int k = 0; k < RADII; k++) {
-                radius[k] = std::nextafter(nearest[task.k[k] - 1][row - first], -1.0f);
-                if (radius[k] < 0)
+            float near[RADII], far[RADII];
+            int32_t k[RADII], n_s[RADII], n_t[RADII];
+            for (int place = 0; place < RADII; place++) {
+                const float radius = nearest[task.k[place] - 1][row - first];
+                if (radius <= 0 && !tied)
                     return false;
+                const float low = radius * (1.0f - task.relative) - task.absolute;
+                near[place] = !tied ? std::nextafter(radius, -1.0f) : low > 0 ? low : 0.0f;
+                far[place] = radius * (1.0f + task.relative) + task.absolute;
+                k[place] = task.k[place];
             }
-            count_sorted<D_S>(table.s, table.stride, n, row, radius, n_s);
-            count_sorted<D_T>(table.own, table.stride, n, table.place[row], radius, n_t);
+            count_sorted<D_S>(joint, n, row, near, n_s);
+            count_sorted<D_T>(own, n, table.place[row], near, n_t);
+            if (tied) {
+                int32_t within[RADII], far_s[RADII], far_t[RADII];
+                count_sorted<D_S + D_T>(joint, n, row, far, within);
+                count_sorted<D_S>(joint, n, row, far, far_s);
+                count_sorted<D_T>(own, n, table.place[row], far, far_t);
+                for (int place = 0; place < RADII; place++) {
+                    k[place] = std::max(k[place], within[place] - 1);  // the row itself is within and no neighbour
+                    n_s[place] = far_s[place] - n_s[place] > 1 ? far_s[place] : n_s[place];
+                    n_t[place] = far_t[place] - n_t[place] > 1 ? far_t[place] : n_t[place];
+                }
+            }
             int32_t *at = out + table.row[row] * RADII;
-            for (int k = 0; k < RADII; k++) {
-                at[k] = task.k[k];
-                at[stride + k] = n_s[k];
-                at[2 * stride + k] = n_t[k];
+            for (int place = 0; place < RADII; place++) {
+                at[place] = k[place];
+                at[stride + place] = n_s[place];
+                at[2 * stride + place] = n_t[place];
             }
         }
     }
@@ -336,17 +356,18 @@ INLINE bool count_few(const Task &task, const Sorted &table, int32_t *out, Py_ss
 }
 
 // As `count_few` for the leading d_s and d_t columns.
-WIDE bool count_sorted_table(const Task &task, const Sorted &table, int d_s, int d_t, int32_t *out, Py_ssize_t stride) {
+WIDE bool count_sorted_table(const Task &task, const Sorted &table, bool tied, int d_s, int d_t, int32_t *out,
+                             Py_ssize_t stride) {
     switch (FEW * (d_s - 1) + d_t - 1) {
-    case 0: return count_few<1, 1>(task, table, out, stride);
-    case 1: return count_few<1, 2>(task, table, out, stride);
-    case 2: return count_few<1, 3>(task, table, out, stride);
-    case 3: return count_few<2, 1>(task, table, out, stride);
-    case 4: return count_few<2, 2>(task, table, out, stride);
-    case 5: return count_few<2, 3>(task, table, out, stride);
-    case 6: return count_few<3, 1>(task, table, out, stride);
-    case 7: return count_few<3, 2>(task, table, out, stride);
-    default: return count_few<3, 3>(task, table, out, stride);
+    case 0: return count_few<1, 1>(task, table, tied, out, stride);
+    case 1: return count_few<1, 2>(task, table, tied, out, stride);
+    case 2: return count_few<1, 3>(task, table, tied, out, stride);
+    case 3: return count_few<2, 1>(task, table, tied, out, stride);
+    case 4: return count_few<2, 2>(task, table, tied, out, stride);
+    case 5: return count_few<2, 3>(task, table, tied, out, stride);
+    case 6: return count_few<3, 1>(task, table, tied, out, stride);
+    case 7: return count_few<3, 2>(task, table, tied, out, stride);
+    default: return count_few<3, 3>(task, table, tied, out, stride);
     }
 }
 
@@ -358,8 +379,8 @@ size_t space_for(const Task &task) {
     return (all > sorted ? all : sorted) + sizeof(Floats);
 }
 
-// Count in a table of few columns a side without ties; false if it takes all distances after all.
-bool by_sorting(const Task &task, const float *s, const float *t, char *space, int32_t *out, Py_ssize_t stride,
+// As `count_table` in a table of at most FEW columns a side.
+void by_sorting(const Task &task, const float *s, const float *t, bool tied, char *space, int32_t *out, Py_ssize_t stride,
                 Py_ssize_t step_stride) {
     const Py_ssize_t n = task.rows, wide = n + LANES, d_s = task.columns[0], d_t = task.columns[1];
     Entry *by_s = reinterpret_cast<Entry *>(space), *by_t = by_s + n;
@@ -377,10 +398,12 @@ bool by_sorting(const Task &task, const float *s, const float *t, char *space, i
     for (Py_ssize_t j = 0; j < n; j++)
         row[j] = by_s[j].row;
     const Sorted table{n, wide, left, right, own, place, row};
-    for (Py_ssize_t step = 0; step < task.steps; step++)
-        if (!count_sorted_table(task, table, task.widths[2 * step], task.widths[2 * step + 1], out + step * step_stride, stride))
-            return false;
-    return true;
+    for (Py_ssize_t step = 0; step < task.steps; step++) {
+        const int d_s = task.widths[2 * step], d_t = task.widths[2 * step + 1];
+        int32_t *to = out + step * step_stride;
+        if (!count_sorted_table(task, table, tied, d_s, d_t, to, stride))
+            count_sorted_table(task, table, true, d_s, d_t, to, stride);
+    }
 }
 
 bool fits(const Py_buffer *buffer, Py_ssize_t items, const char *name) {
@@ -437,14 +460,12 @@ bool fill(Task &task, Py_ssize_t tables, const Py_buffer &s, const Py_buffer &t,
     for (Py_ssize_t table = 0; table < tables; table++) {
         const float *left = static_cast<const float *>(s.buf) + table * task.columns[0] * n;
         const float *right = static_cast<const float *>(t.buf) + table * task.columns[1] * n;
+        const bool repeats = static_cast<const int32_t *>(tied.buf)[table] != 0;
         int32_t *to = static_cast<int32_t *>(out.buf) + table * n * RADII;
-        bool repeats = static_cast<const int32_t *>(tied.buf)[table] != 0;
-        if (few && !repeats) {
-            repeats = !by_sorting(task, left, right, aligned, to, stride, step_stride);
-            if (!repeats)
-                continue;
-        }
-        count_table(task, left, right, repeats, reinterpret_cast<Floats *>(aligned), to, stride, step_stride);
+        if (few)
+            by_sorting(task, left, right, repeats, aligned, to, stride, step_stride);
+        else
+            count_table(task, left, right, repeats, reinterpret_cast<Floats *>(aligned), to, stride, step_stride);
     }
     Py_END_ALLOW_THREADS;
     std::free(space);

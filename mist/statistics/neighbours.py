@@ -23,7 +23,7 @@ from mist.statistics.counting import COMPILED, Counts, around, count, with_ties
 NEIGHBOURS = (1, 3, 8)
 MIDDLE = 1  # position of k = 3, whose estimate serves as anchor and as each row's own contribution
 EXACT_COLUMNS = 3  # up to here distances come from differences; matrix products lose digits of close rows
-TREE_FROM = 3072 if COMPILED else 384  # rows from which a tree beats all distances in 1+1 dimensions, measured
+TREE_FROM = 384  # rows from which a tree beats all distances in numpy in 1+1 dimensions, measured
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,7 @@ def ksg(s: np.ndarray, t: np.ndarray, tied: np.ndarray) -> Neighbours:
         tied: Which tables repeat a value within a column, (B,) bool; only there are ties looked for.
     """
     n, d_s, d_t = *s.shape[1:], t.shape[2]
-    sorts = COMPILED and not tied.any()  # what beats a tree
-    if d_s == d_t == 1 and n >= TREE_FROM and not sorts:
+    if d_s == d_t == 1 and n >= TREE_FROM and not COMPILED:
         return Neighbours.cat([_on_tree(a, b, c) for a, b, c in zip(s[:, :, 0], t[:, :, 0], tied, strict=True)])
     euclidean = max(d_s, d_t) > EXACT_COLUMNS
     return _from_counts(*count(s, t, tied, _effective_ks(n), ((d_s, d_t),), euclidean))

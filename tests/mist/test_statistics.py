@@ -121,6 +121,7 @@ def test_statistics_are_the_same_without_compiled_code(rng, monkeypatch, n, d_x,
     x, y = tensors(*gaussian_table(rng, n, d_x, d_y))
     compiled = summarise(x, y)
     monkeypatch.setattr(counting, "COMPILED", False)
+    monkeypatch.setattr(neighbours, "COMPILED", False)
     plain = summarise(x, y)
     torch.testing.assert_close(compiled.anchors, plain.anchors, atol=1e-4, rtol=1e-4)
     for name, group in compiled.tokens.items():
