@@ -71,6 +71,8 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
+        if self.anchors.device == torch.device(device):
+            return self
         return Batch(
             {name: group.to(device) for name, group in self.tokens.items()},
             {name: mask.to(device) for name, mask in self.masks.items()},

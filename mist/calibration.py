@@ -166,7 +166,7 @@ class Calibration:
         return torch.tensor(self.cautious, dtype=torch.float64)
 
     def _groups(self, quantiles: Tensor, n: Tensor, d: Tensor, gaussian: Tensor) -> Tensor:
-        median = interpolate(quantiles.detach(), quantiles.new_tensor(self.taus), 0.5)
+        median = interpolate(quantiles.detach(), self.taus, 0.5)
         edges = (self.n_edges, self.d_edges, self.mi_edges)
         return is_straight(median, gaussian).long() * cells(edges) + cell(median, n, d, *edges)
 
@@ -182,8 +182,7 @@ def scale(quantiles: Tensor, taus: tuple[float, ...]) -> Tensor:
     The floor of .01 nats (guess: nobody acts on less) plus a hundredth of the median keeps an interval of no width
     correctable.
     """
-    levels = quantiles.new_tensor(taus)
-    low, median, high = (interpolate(quantiles, levels, tau) for tau in (0.25, 0.5, 0.75))
+    low, median, high = (interpolate(quantiles, taus, tau) for tau in (0.25, 0.5, 0.75))
     return high - low + 0.01 + 0.01 * median
 
 

@@ -66,7 +66,8 @@ class Estimate:
     @property
     def mean(self) -> float:
         """The predictive mean."""
-        return float(mean(*self._tensors())[0])
+        levels = torch.tensor(self.taus, dtype=torch.float64)
+        return float(mean(torch.tensor([self.quantiles], dtype=torch.float64), levels)[0])
 
     def quantile(self, tau: float) -> float:
         """The predictive quantile of a level.
@@ -79,7 +80,7 @@ class Estimate:
             raise InputError(
                 f"got tau = {tau}, wanted one from {self.taus[0]} to {self.taus[-1]}; no tail beyond was learned"
             )
-        return float(interpolate(*self._tensors(), tau)[0])
+        return float(interpolate(torch.tensor([self.quantiles], dtype=torch.float64), self.taus, tau)[0])
 
     def to(self, unit: str) -> "Estimate":
         """The same estimate in "nats" or "bits".
@@ -103,9 +104,6 @@ class Estimate:
         return f"{self.mi:.3f} {self.unit}, {interval} (n={self.n}, {self.d_x}+{self.d_y})"
 
     __repr__ = __str__
-
-    def _tensors(self) -> tuple[Tensor, Tensor]:
-        return torch.tensor([self.quantiles], dtype=torch.float64), torch.tensor(self.taus, dtype=torch.float64)
 
 
 class Estimator:

@@ -98,6 +98,8 @@ def tabulate(tables: Sequence[tuple[Array, Array]], threads: int = 1) -> Batch:
     jobs = [(_stack(tables, piece, 0), _stack(tables, piece, 1)) for piece in pieces]
     with one_thread():
         parts = [summarise(*job) for job in jobs] if min(threads, len(jobs)) == 1 else _in_threads(jobs, threads)
+    if len(parts) == 1:
+        return parts[0]
     order = torch.tensor([index for piece in pieces for index in piece])
     return Batch.cat(parts).take(torch.argsort(order))
 

@@ -4,6 +4,9 @@ A quantile function is kept as K values at increasing levels ``taus``. Between t
 them it is flat: the model never claims to know a tail that it was not trained on.
 """
 
+from bisect import bisect_left
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -31,12 +34,12 @@ def pinball(quantiles: Tensor, taus: Tensor, mi_nats: Tensor) -> Tensor:
     return torch.maximum(taus * error, (taus - 1) * error).mean()
 
 
-def interpolate(quantiles: Tensor, taus: Tensor, tau: float) -> Tensor:
+def interpolate(quantiles: Tensor, taus: Sequence[float], tau: float) -> Tensor:
     """The quantile at any level: linear in tau between two levels, the end quantile outside all of them.
 
     Args:
         quantiles: Quantiles in nats, (B, K), increasing along K.
-        taus: Increasing levels in (0, 1), (K,).
+        taus: Increasing levels in (0, 1), K of them.
         tau: The level wanted, in (0, 1).
 
     Returns:
@@ -46,9 +49,11 @@ def interpolate(quantiles: Tensor, taus: Tensor, tau: float) -> Tensor:
         return quantiles[:, 0]
     if tau >= taus[-1]:
         return quantiles[:, -1]
-    right = int(torch.searchsorted(taus, torch.tensor(tau, dtype=taus.dtype, device=taus.device)))
+    right = bisect_left(taus, tau)
+    if tau == taus[right]:
+        return quantiles[:, right]
     share = (tau - taus[right - 1]) / (taus[right] - taus[right - 1])
-    return torch.lerp(quantiles[:, right - 1], quantiles[:, right], share.to(quantiles.dtype))
+    return torch.lerp(quantiles[:, right - 1], quantiles[:, right], share)
 
 
 def mean(quantiles: Tensor, taus: Tensor) -> Tensor:

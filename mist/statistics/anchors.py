@@ -8,7 +8,6 @@ from scipy.special import digamma
 from torch import Tensor
 
 from mist.statistics import features
-from mist.statistics.canonical import nats
 from mist.statistics.neighbours import MIDDLE
 from mist.statistics.pairs import Pairs
 from mist.statistics.spectrum import Spectrum
@@ -19,9 +18,8 @@ MAX_NATS = 30.0  # anchors are clipped here: beyond what 10^6 rows can tell
 
 def anchors(spectrum: Spectrum, matched: Pairs, near: Tensor, waves: Tensor, turned: Tensor) -> Tensor:
     """Plug-in estimates that the network mixes, (B, ANCHORS) in nats, each clipped to [0, MAX_NATS]."""
-    fitted, cautious = nats(spectrum.fitted[0].rho), nats(spectrum.fitted[1].rho)
-    held = nats(spectrum.held_out[0].clamp_min(0.0))
-    held_cautious = nats(spectrum.held_out[1].clamp_min(0.0))
+    fitted, cautious = spectrum.fitted_nats
+    held, held_cautious = (part.clamp_min(0.0) for part in spectrum.held_out_nats)
     gaussian = fitted.sum(1) - gaussian_bias(spectrum.n, spectrum.d_x, spectrum.d_y)
     k3 = near[:, :, MIDDLE].detach()
     radial = k3[:, 4].clamp_min(0.0)

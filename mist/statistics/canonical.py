@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,6 +22,8 @@ COMPONENTS = 32  # leading canonical pairs that become tokens; sums run over all
 NOISE = 1e-3  # directions of weaker correlations are left out: rounding decides where they point
 AT_ONCE = 1 << 14  # values up to which several moments are taken in one go: fewer calls, more memory
 FLOOR = 1e-8  # smallest shrinkage: 9 nats per component stay visible
+
+Shares = tuple[tuple[float, ...], ...]  # how far a covariance shrinks, by shrinkage and fit, (L, F)
 
 
 @dataclass(frozen=True)
@@ -75,16 +79,16 @@ def cross_fit(u: Tensor, v: Tensor, shrinkages: Sequence[Callable[[int, int], fl
     n, half = u.shape[1], u.shape[1] // 2
     halves_u, halves_v = _halves(u, half), _halves(v, half)  # (2, B, H, D)
     sizes = (n, half, half)
-    moments = [
+    share_x, share_y = (
+        tuple(tuple(shrink(size, side.shape[2]) for size in sizes) for shrink in shrinkages) for side in (u, v)
+    )
+    found = _from_moments(
         _moments(u, u, halves_u, halves_u),
         _moments(v, v, halves_v, halves_v),
         _moments(u, v, halves_u, halves_v),
-    ]  # (3, B, D, D) each
-    shares = [
-        torch.tensor([[shrink(size, side.shape[2]) for size in sizes] for shrink in shrinkages], dtype=u.dtype)
-        for side in (u, v)
-    ]  # (L, 3) each
-    found = _from_moments(*moments, *shares)
+        share_x,
+        share_y,
+    )
     ways = found[:, 1:]
     s, t = halves_u.flip(0) @ ways.x, halves_v.flip(0) @ ways.y  # (L, 2, B, H, C)
     return CrossFit(found[:, 0], s, t, ways.rho)
@@ -103,9 +107,8 @@ def cautious(n: int, d: int) -> float:
 
 def directions(u: Tensor, v: Tensor, shrink_x: float, shrink_y: float) -> Directions:
     """Canonical directions of normal scores u (B, N, D_x) and v (B, N, D_y)."""
-    moments = [_product(a, b).unsqueeze(0) for a, b in ((u, u), (v, v), (u, v))]
-    shares = [torch.tensor([[share]], dtype=u.dtype) for share in (shrink_x, shrink_y)]
-    return _from_moments(*moments, *shares)[0, 0]
+    c_x, c_y, c_xy = (_product(a, b).unsqueeze(0) for a, b in ((u, u), (v, v), (u, v)))
+    return _from_moments(c_x, c_y, c_xy, ((shrink_x,),), ((shrink_y,),))[0, 0]
 
 
 def nats(rho: Tensor) -> Tensor:
@@ -174,7 +177,7 @@ def _moments(u: Tensor, v: Tensor, halves_u: Tensor, halves_v: Tensor) -> Tensor
     return torch.cat([whole.unsqueeze(0), parts])
 
 
-def _from_moments(c_x: Tensor, c_y: Tensor, c_xy: Tensor, share_x: Tensor, share_y: Tensor) -> Directions:
+def _from_moments(c_x: Tensor, c_y: Tensor, c_xy: Tensor, share_x: Shares, share_y: Shares) -> Directions:
     """Directions for moments (F, B, D, D) of F fits and shrinkages (L, F), with leading dimensions (L, F, B)."""
     white_x, white_y = _whitener(c_x, share_x), _whitener(c_y, share_y)  # (L, F, B, D, D)
     cross = white_x.transpose(-1, -2) @ c_xy @ white_y  # (L, F, B, D_x, D_y)
@@ -188,12 +191,19 @@ def _from_moments(c_x: Tensor, c_y: Tensor, c_xy: Tensor, share_x: Tensor, share
     return Directions(white_x @ (left * seen), white_y @ (right * seen), rho, white_x, white_y)
 
 
-def _whitener(covariance: Tensor, share: Tensor) -> Tensor:
+def _whitener(covariance: Tensor, shares: Shares) -> Tensor:
     """W (L, F, B, D, D) with W^T C W = 1 for covariances (F, B, D, D) shrunk by shares (L, F)."""
-    share = share.to(covariance)[:, :, None, None, None]
-    identity = torch.eye(covariance.shape[-1], dtype=covariance.dtype, device=covariance.device)
+    share, identity = torch.from_numpy(_expanded(shares)), torch.from_numpy(_identity(covariance.shape[-1]))
     factor = torch.linalg.cholesky((1 - share) * covariance + (share + 1e-9) * identity)
     return torch.linalg.solve_triangular(factor, identity, upper=False).transpose(-1, -2)
+
+
+@lru_cache(maxsize=64)
+def _expanded(shares: Shares) -> np.ndarray:
+    return np.array(shares)[:, :, None, None, None]
+
+
+_identity = lru_cache(maxsize=8)(np.eye)
 
 
 def _left_vectors(cross: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,14 +3,21 @@ r"""Coefficients of the copula of two columns in the orthonormal basis sqrt(2) c
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
 
 def cosines(u: Tensor, frequencies: range) -> Tensor:
     """cos(pi k u) of uniform ranks (B, N, D) for every k, (B, N, D, F) float32."""
-    return torch.cos(u.float().unsqueeze(-1) * torch.tensor([math.pi * k for k in frequencies], device=u.device))
+    return torch.cos(u.float().unsqueeze(-1) * torch.from_numpy(_angles(frequencies)))
+
+
+@lru_cache(maxsize=8)
+def _angles(frequencies: range) -> np.ndarray:
+    return (math.pi * np.array(frequencies)).astype(np.float32)
 
 
 def coefficients(left: Tensor, right: Tensor) -> Tensor:

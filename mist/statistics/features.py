@@ -36,15 +36,15 @@ def nonlinear_spectra(sets: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:
     left, right = (torch.cat([_waves(pair[side][:, :ROWS]) for pair in sets]) for side in (0, 1))  # (S B, N, 2P)
     fits = cross_fit(left, right, (cautious,))
     fitted, held_out = fits.whole.rho[0], fits.held_out()[0]  # (S B, 2P) each
-    positive = held_out.clamp_min(0.0)
+    fitted_nats, held_out_nats = nats(fitted), nats(held_out.clamp_min(0.0))
     described = torch.cat(
         [
             fitted[:, :SPECTRUM],
-            nats(fitted[:, :SPECTRUM]),
+            fitted_nats[:, :SPECTRUM],
             held_out[:, :SPECTRUM],
-            nats(positive[:, :SPECTRUM]),
-            nats(fitted).sum(1, keepdim=True),
-            nats(positive).sum(1, keepdim=True),
+            held_out_nats[:, :SPECTRUM],
+            fitted_nats.sum(1, keepdim=True),
+            held_out_nats.sum(1, keepdim=True),
             held_out.sum(1, keepdim=True),
             held_out.square().sum(1, keepdim=True),
         ],

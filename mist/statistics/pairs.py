@@ -79,22 +79,23 @@ def matched_pairs(x: Scores, y: Scores, coefficients: Tensor, whole: np.ndarray 
     v = y.normal.gather(2, j.unsqueeze(1).expand(-1, n, -1))
     folded_u, folded_v = u.abs(), v.abs()
     straight, bent, one, two = correlations((u, v), (folded_u, folded_v), (folded_u, v), (u, folded_v)).abs()
-    crossed = torch.maximum(one, two)
+    straight_nats = nats(straight)
+    bent_nats = nats(spectrum).sum(-1) - noise / 2
     rival = _rival(energy.double(), i, j) - noise
     diagonal = block.diagonal(dim1=2, dim2=3).square()
     knn, knn_mask = _neighbours(u, v, x.tied | y.tied, budget(d_x + d_y).matched) if whole is None else _known(whole)
     features = [
         straight,
-        nats(straight),
+        straight_nats,
         bent,
-        crossed,
+        torch.maximum(one, two),
         torch.log1p(own.clamp_min(-0.9)),
         own * math.sqrt(n) / FREQUENCIES,  # in units of its spread under independence, up to a constant
         block.abs().amax((2, 3)),
         diagonal[..., :2].sum(-1).sqrt(),
         diagonal[..., 2:].sum(-1).sqrt(),
         spectrum[..., 0],
-        nats(spectrum).sum(-1) - noise / 2,
+        bent_nats,
         torch.log1p(rival.clamp_min(-0.9)),
         torch.log1p(peak[rows, i, j] * searched) / 4,
         nats(peak[rows, i, j].clamp(max=0.999).sqrt()),
@@ -103,8 +104,9 @@ def matched_pairs(x: Scores, y: Scores, coefficients: Tensor, whole: np.ndarray 
         torch.arange(matched, dtype=torch.float64).expand(batch, -1) / MATCHES,
     ]
     tokens = torch.cat([torch.stack(features, -1), knn, knn_mask.unsqueeze(-1)], dim=-1)
-    strength = (nats(spectrum).sum(-1) - noise / 2).clamp_min(0.0)
-    best = torch.where(knn_mask > 0, knn[..., MIDDLE].clamp_min(0.0), torch.maximum(strength, nats(straight) - 0.5 / n))
+    straight_nats = straight_nats - 0.5 / n  # less its bias
+    guess = torch.maximum(bent_nats, straight_nats).clamp_min(0.0)
+    best = torch.where(knn_mask > 0, knn[..., MIDDLE].clamp_min(0.0), guess)
     total = excess.sum((1, 2))
     totals = torch.stack(
         [
@@ -116,8 +118,7 @@ def matched_pairs(x: Scores, y: Scores, coefficients: Tensor, whole: np.ndarray 
         ],
         dim=-1,
     )
-    gaussian = (nats(straight) - 0.5 / n).clamp_min(0.0).sum(1)
-    return Pairs(i, j, tokens, totals, gaussian, best.clamp_min(0.0).sum(1))
+    return Pairs(i, j, tokens, totals, straight_nats.clamp_min(0.0).sum(1), best.sum(1))
 
 
 def coefficients(u: Tensor, v: Tensor) -> Tensor:

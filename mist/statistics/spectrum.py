@@ -34,6 +34,8 @@ class Spectrum:
         self.held_out = (held_out[0], held_out[1])  # cross-fitted correlations, (B, C) each
         gains = held_out_nats(fits.s, fits.t, fits.rho).mean(1)
         self.likelihood = (gains[0], gains[1])  # held-out nats, (B, C) each
+        self.fitted_nats = tuple(nats(fit.rho) for fit in self.fitted)  # (B, C) each
+        self.held_out_nats = tuple(nats(held) * held.sign() for held in self.held_out)  # negative where they are
         self.held_out_bent = correlation(fits.s[1, :, :, :ROWS].abs(), fits.t[1, :, :, :ROWS].abs()).mean(0)
         self.half_s, self.half_t = fits.s[1, 0], fits.t[1, 0]  # the second half along directions of the first
         # the cautious variates are defined where the faithful ones are noise
@@ -49,7 +51,8 @@ class Spectrum:
         for level in (0, 1):
             rho = self.fitted[level].rho[:, :count]
             held = self.held_out[level][:, :count]
-            stack += [rho, nats(rho), held, nats(held) * held.sign(), self.likelihood[level][:, :count]]
+            held_nats = self.held_out_nats[level][:, :count]
+            stack += [rho, self.fitted_nats[level][:, :count], held, held_nats, self.likelihood[level][:, :count]]
         square_s, square_t = s.square(), t.square()
         plain, folded, squared, one, two = correlations(
             (s, t), (s.abs(), t.abs()), (square_s, square_t), (square_s, t), (s, square_t)

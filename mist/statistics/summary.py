@@ -14,7 +14,7 @@ from mist.statistics import features, pairs, swirl
 from mist.statistics import spectrum as spectra
 from mist.statistics.anchors import anchors
 from mist.statistics.budget import Rows, budget
-from mist.statistics.canonical import correlation, fix_signs, kurtosis, nats
+from mist.statistics.canonical import correlation, fix_signs, kurtosis
 from mist.statistics.neighbours import MIDDLE, NEIGHBOURS, Neighbours, ksg, ksg_leading
 from mist.statistics.spectrum import Spectrum
 from mist.statistics.swirl import Swirl
@@ -64,7 +64,7 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
         "pairs": matched.tokens,
         "neighbours": near,
         "features": waves,
-        "swirl": turned.tokens(spectrum.held_out[1]),
+        "swirl": turned.tokens(spectrum.held_out[1], spectrum.held_out_nats[1]),
         "table": _table_token(u, v, spectrum, matched),
         "rows": _row_tokens(u, v, spectrum, all_local, lead_local),
     }
@@ -212,17 +212,16 @@ def _table_token(u: Scores, v: Scores, spectrum: Spectrum, matched: pairs.Pairs)
     ties = [part for side in (u.ties, v.ties) for part in (side.mean(1), side.amax(1))]
     a, b, c, d = ties
     symmetric = [a + c, (a - c).abs(), b + d, (b - d).abs()]
-    rho, held = spectrum.fitted, spectrum.held_out
     radial = correlation(torch.log(spectrum.radius_s + 1e-6), torch.log(spectrum.radius_t + 1e-6))[:, 0]
     heavy = [kurtosis(spectrum.radius_s.sqrt())[:, 0], kurtosis(spectrum.radius_t.sqrt())[:, 0]]
     totals = [
-        nats(rho[0].rho).sum(1),
-        nats(rho[1].rho).sum(1),
-        (nats(held[0]) * held[0].sign()).sum(1),
-        (nats(held[1]) * held[1].sign()).sum(1),
+        spectrum.fitted_nats[0].sum(1),
+        spectrum.fitted_nats[1].sum(1),
+        spectrum.held_out_nats[0].sum(1),
+        spectrum.held_out_nats[1].sum(1),
         spectrum.likelihood[0].sum(1),
         spectrum.likelihood[1].sum(1),
-        held[1].sum(1),
+        spectrum.held_out[1].sum(1),
         radial,
         heavy[0] + heavy[1] - 6.0,
         (heavy[0] - heavy[1]).abs(),

@@ -47,18 +47,22 @@ class Swirl:
         """The two leading pairs on the second half of the rows, along directions of the first, (B, N // 2, 2) each."""
         return self.fits.s[0, 0, :, :, :PAIRS], self.fits.t[0, 0, :, :, :PAIRS]
 
-    def tokens(self, plain: Tensor) -> Tensor:
-        """One token per leading pair, (B, COMPONENTS, FEATURES), beside the plain held-out correlations (B, C')."""
+    def tokens(self, plain: Tensor, plain_nats: Tensor) -> Tensor:
+        """One token per leading pair, (B, COMPONENTS, FEATURES), beside the plain held-out correlations.
+
+        Args:
+            plain: These correlations, (B, C').
+            plain_nats: Each in nats, with its sign.
+        """
         rho = _leading(self.fits.whole.rho[0])
         gain = held_out_nats(self.fits.s[0], self.fits.t[0], self.fits.rho[0]).mean(0)
         held, straight = _leading(self.held_out), _leading(plain)
-        fitted_total = nats(self.fits.whole.rho[0]).sum(1)
-        plain_total = nats(plain.clamp_min(0.0)).sum(1)
+        fitted_nats = nats(self.fits.whole.rho[0])
         index = torch.arange(COMPONENTS, dtype=rho.dtype).expand_as(rho)
-        totals = [fitted_total, self.total, self.total - plain_total]
+        totals = [fitted_nats.sum(1), self.total, self.total - plain_nats.clamp_min(0.0).sum(1)]
         parts = [
             rho,
-            nats(rho),
+            _leading(fitted_nats),
             held,
             nats(held) * held.sign(),
             _leading(gain),

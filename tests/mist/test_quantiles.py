@@ -32,15 +32,15 @@ def test_pinball_weighs_each_side_by_its_level():
 def test_interpolate_meets_the_levels_is_linear_between_and_flat_outside():
     quantiles = torch.from_numpy(np.random.default_rng(1).exponential(size=(5, len(LEVELS)))).cumsum(1)
     for k, tau in enumerate(LEVELS):
-        torch.testing.assert_close(interpolate(quantiles, TAUS, tau), quantiles[:, k])
-    torch.testing.assert_close(interpolate(quantiles, TAUS, 0.45), quantiles[:, 9:11].mean(1))
-    torch.testing.assert_close(interpolate(quantiles, TAUS, 0.001), quantiles[:, 0])
-    torch.testing.assert_close(interpolate(quantiles, TAUS, 0.999), quantiles[:, -1])
+        torch.testing.assert_close(interpolate(quantiles, LEVELS, tau), quantiles[:, k])
+    torch.testing.assert_close(interpolate(quantiles, LEVELS, 0.45), quantiles[:, 9:11].mean(1))
+    torch.testing.assert_close(interpolate(quantiles, LEVELS, 0.001), quantiles[:, 0])
+    torch.testing.assert_close(interpolate(quantiles, LEVELS, 0.999), quantiles[:, -1])
 
 
 def test_interpolate_increases_in_tau():
     quantiles = torch.from_numpy(np.random.default_rng(2).exponential(size=(4, len(LEVELS)))).cumsum(1)
-    path = torch.stack([interpolate(quantiles, TAUS, tau) for tau in np.linspace(0.001, 0.999, 301)])
+    path = torch.stack([interpolate(quantiles, LEVELS, tau) for tau in np.linspace(0.001, 0.999, 301)])
     assert (path.diff(dim=0) >= 0).all()
 
 
