@@ -16,6 +16,7 @@ from data_gen.shares import (
     BLIND,
     FIRST_FAMILIES,
     HELD_OUT,
+    LATE_FAMILIES,
     MAPS,
     MIST_BASE,
     MIST_IMD,
@@ -229,6 +230,7 @@ _FEW = replace(_SEEN, n=(8, 128), mist_share=0.6, mist_small_share=1.0)
 _ROUGH = replace(
     _SEEN, families=ROUGH_FAMILIES, n=(128, 10_000), low_share=0.7, mist_share=0.0, mist_laws=(), bent_share=0.45
 )
+_LATE = replace(_SEEN, families=LATE_FAMILIES, low_share=0.6, mist_share=0.0, mist_laws=(), bent_share=0.05)
 _SHIFT, _UNSEEN, _BLIND = (
     replace(_WIDE, families=dict.fromkeys(names, 1.0), mist_share=0.0, mist_laws=())
     for names in (SHIFT, HELD_OUT, BLIND)
@@ -248,6 +250,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "few-seen": Preset(_FEW, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "rough-seen": Preset(_ROUGH, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
+    "late-seen": Preset(_LATE, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "wide-shift": Preset(_SHIFT, {"validation": 2048, "calibration": 8192, "test": 4096}, 512),
     "wide-unseen": Preset(_UNSEEN, {"validation": 2048, "calibration": 8192, "test": 8192}, 512),
     "wide-blind": Preset(_BLIND, {"test": 8192}, 512),

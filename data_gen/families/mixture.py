@@ -288,3 +288,22 @@ class MixtureSlopes(Mixture):
         rho = correlation_of(nats) * law.choice([-1.0, 1.0], size=(count, pairs))
         factors = _paired(self.k_x, self.k_y, rho)
         return Components(_even_weights(law, count), np.zeros((count, self.k_x + self.k_y)), factors, np.inf)
+
+
+@FAMILIES.register("mixture_chain")
+@dataclass(frozen=True)
+class MixtureChain(Mixture):
+    """Normal clusters in a row along a bent line, neighbours overlapping: y rises and falls again as x grows."""
+
+    def components(self) -> Components:
+        """Return the clusters, as far apart as the strength asks."""
+        law = seeded(self.seed)
+        count = int(np.clip(law.integers(3, 7), np.ceil(np.exp(self.strength)), 8))
+        along = np.linspace(-1.0, 1.0, count)
+        reach = float(np.clip(3.0 * np.sqrt(self.strength), 0.2, 8.0))
+        bend = law.uniform(0.5, 1.0)
+        x = along[:, None] * law.choice([-1.0, 1.0], size=self.k_x) / np.sqrt(self.k_x)
+        y = ((1 - bend) * along + bend * (2 * along**2 - 1))[:, None] * law.choice([-1.0, 1.0], size=self.k_y)
+        means = reach * np.concatenate([x, y / np.sqrt(self.k_y)], axis=1)
+        factors = np.tile(np.eye(self.k_x + self.k_y), (count, 1, 1))
+        return Components(_even_weights(law, count), means, factors, np.inf)

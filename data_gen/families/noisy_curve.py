@@ -167,3 +167,23 @@ class NoisyRose(NoisyCurve):
         """Return the points at an angle of 2 pi t."""
         angle = 2 * np.pi * t
         return np.cos(shape * angle) * np.cos(angle), np.cos(shape * angle) * np.sin(angle)
+
+
+@FAMILIES.register("noisy_hypocycloid")
+@dataclass(frozen=True)
+class NoisyHypocycloid(NoisyCurve):
+    """The path of a point of a circle that rolls inside another: `shape` cusps, bent inwards between them."""
+
+    length = 5.0
+
+    @classmethod
+    def draw_shape(cls, rng: np.random.Generator) -> float:
+        """Draw the number of cusps, 3 to 5."""
+        return float(rng.integers(3, 6))
+
+    @staticmethod
+    def curve(t: np.ndarray, shape: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the points when the circle has rolled by an angle of 2 pi t."""
+        angle, inner = 2 * np.pi * t, shape - 1
+        x = inner * np.cos(angle) + np.cos(inner * angle)
+        return x / shape, (inner * np.sin(angle) - np.sin(inner * angle)) / shape

@@ -162,3 +162,23 @@ class NoisyWavelet(NoisyFunction):
     def f(s: np.ndarray, shape: float) -> np.ndarray:
         """Return the wavelet."""
         return np.cos(2 * np.pi * shape * s) * np.exp(-4 * np.square(s))
+
+
+@FAMILIES.register("noisy_beats")
+@dataclass(frozen=True)
+class NoisyBeats(NoisyFunction):
+    """The mean of two sinusoids of near frequencies, which swells and fades."""
+
+    @classmethod
+    def draw_shape(cls, rng: np.random.Generator) -> float:
+        """Draw the number of periods of the slower one over -1..1."""
+        return log_uniform(rng, 2.0, 8.0)
+
+    def rows_needed(self) -> float:
+        """Eight rows for each half period of the quicker one (guess)."""
+        return 21.0 * self.shape
+
+    @staticmethod
+    def f(s: np.ndarray, shape: float) -> np.ndarray:
+        """Return the mean."""
+        return 0.5 * (np.sin(np.pi * shape * s) + np.sin(1.3 * np.pi * shape * s))

@@ -117,12 +117,20 @@ def binomial_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarr
     return given - np.log(counts)[y[:, 0].astype(int)]
 
 
+def sum_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """By how many values of the first die each sum leaves possible."""
+    sums = y[:, 0].astype(int)
+    low, high = np.maximum(sums - family.others + 1, 0), np.minimum(sums, family.letters - 1)
+    return np.log(family.letters / (high - low + 1))
+
+
 POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
     "discrete_binomial": binomial_pointwise,
     "discrete_channel": channel_pointwise,
     "discrete_classes": classes_pointwise,
     "discrete_cut": cut_pointwise,
     "discrete_label": label_pointwise,
+    "discrete_sum": sum_pointwise,
     "discrete_quantised": quantised_pointwise,
     "discrete_gao": gao_pointwise,
     "discrete_poisson": poisson_pointwise,

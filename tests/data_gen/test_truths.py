@@ -60,6 +60,23 @@ def log_both_tails(u: np.ndarray, v: np.ndarray, t: float) -> np.ndarray:
     return (t - 1) * (log_a + log_b) + (1 - 2 * t) * log_s - 2 * np.log(u * v) - 3 * np.log1p(s) + bracket
 
 
+def plackett_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """By the density as Plackett's equation gives it: (u, v) on both sides of any cut have odds in one ratio."""
+    total = np.zeros(len(x))
+    for i, odds in enumerate(family.odds):
+        u, v = ndtr(x[:, i]), ndtr(-y[:, i] if family.turned else y[:, i])
+        s = 1 + (odds - 1) * (u + v)
+        square = s**2 - 4 * odds * (odds - 1) * u * v
+        total += np.log(odds * (1 + (odds - 1) * (u + v - 2 * u * v))) - 1.5 * np.log(square)
+    return total
+
+
+def exponential_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    u, out = (y[:, 0], x[:, 0]) if family.swapped else (x[:, 0], y[:, 0])
+    given = stats.expon.logpdf(out - u, scale=family.scale)
+    return given - stats.exponnorm.logpdf(out, family.scale)
+
+
 LOG_COPULA = {
     "clayton": log_clayton,
     "gumbel": log_gumbel,
@@ -188,19 +205,24 @@ def checkerboard_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.n
 
 
 FUNCTIONS = (
-    *("linear", "parabola", "sinusoid", "waves", "ripples", "zigzag"),
+    *("linear", "parabola", "sinusoid", "waves", "ripples", "zigzag", "beats"),
     *("sawtooth", "chirp", "wavelet", "target", "steps", "product"),
 )
 POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
     "gamma_exponential": gamma_exponential_pointwise,
     **dict.fromkeys(LOG_COPULA, copula_pointwise),
-    **{f"mixture_{name}": mixture_pointwise for name in ("clusters", "outliers", "scales", "signs", "slopes")},
+    **{f"mixture_{name}": mixture_pointwise for name in ("clusters", "outliers", "scales", "signs", "slopes", "chain")},
     "student_mixture": mixture_pointwise,
     "mixture_labelled": labelled_pointwise,
     **{f"noisy_{name}": function_pointwise for name in FUNCTIONS},
     "noisy_scale": scale_pointwise,
     "noisy_cauchy": cauchy_pointwise,
-    **{f"noisy_{name}": curve_pointwise for name in ("circle", "cross", "lissajous", "archimedes", "rose")},
+    **{
+        f"noisy_{name}": curve_pointwise
+        for name in ("circle", "cross", "lissajous", "archimedes", "rose", "hypocycloid")
+    },
+    "noisy_exponential": exponential_pointwise,
+    "plackett": plackett_pointwise,
     "noisy_shells": shells_pointwise,
     "checkerboard": checkerboard_pointwise,
 }
