@@ -11,7 +11,8 @@ intervals of levels that each hold on their side would cover more often than the
 Laws that the network never saw differ from those it saw in how they bend, not in how they are straight. So tables fall
 into two sides by how much of the predicted median a Gaussian copula explains: offsets of the straight side come from
 tables like the training's alone, those of the bent side from these and from laws kept out of training together.
-Cautious offsets are the widest that any set of laws asks for; the default ones lean towards them by a twentieth.
+Cautious offsets are the widest that any set of laws asks for; the default ones of the bent side lean towards them. On
+the straight side outer levels are missed as often as they say, not less often.
 
 Last, no interval stays narrower than n rows allow where the law is known to be a bivariate normal, the easiest case:
 the standard error of its MI by maximum likelihood is :math:`\rho / \sqrt n` with :math:`\rho^2 = 1 - e^{-2 I}`.
