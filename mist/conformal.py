@@ -23,8 +23,8 @@ POOLED_STEP = 2  # every second shifted table joins the default offsets of the b
 # the noise of the group's own; the noise averages out over groups, the bias does not, so this is kept low.
 SHRINK_MISSES = 2.0
 
-# How far the default offsets of the bent side go towards the cautious ones; what the straight side has to spare pays for
-# that. Judged by leaving one shifted law out at a time: training/LOG.md has the figures.
+# How far the default offsets of the bent side go towards the cautious ones, paid for by what the straight side has to
+# spare. Judged by leaving one shifted law out at a time: training/LOG.md has the figures.
 CAUTION = 0.4
 INNERMOST = 0.2  # lower level from which an interval is an inner one: central intervals of at most 60 %
 MOST_NARROWED = 0.5  # of the scale
