@@ -171,7 +171,7 @@ TIED_FAMILIES = (
 # calibration under shift, is judged on the other.
 HELD_OUT = ("gumbel", "noisy_scale", "noisy_shells", "mixture_outliers", "discrete_gao", "noisy_ripples")
 SHIFT = ("joe", "gamma_exponential", "noisy_lissajous", "mixture_scales", "discrete_poisson", "noisy_waves")
-# A third such list, written while the packaged model was trained and measured once, when it was calibrated: no choice
+# A third such list, written before the packaged model was trained and measured once, when it was calibrated: no choice
 # was made by a figure on it.
 BLIND = ("plackett", "noisy_exponential", "noisy_hypocycloid", "mixture_chain", "discrete_sum", "noisy_beats")
 MIST_TRAIN = (
