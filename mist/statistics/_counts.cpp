@@ -5,9 +5,9 @@
  * neighbours.py tells what is done about ties, counting.py does the same without this file, more slowly.
  *
  * LANES rows are looked at together, one in each lane of a vector: no branch depends on a distance, and a branch that
- * nobody can foresee costs more than many sums. Where the distance is the maximum over few columns, rows are sorted by
- * a column and only those near it are looked at: none further off in one column is near in all. Many columns and
- * Euclidean distances take all distances.
+ * nobody can foresee costs more than many sums. Where the distance is the maximum over columns, which are few, rows are
+ * sorted by a column and only those near it are looked at: none further off in one column is near in all. Euclidean
+ * distances are all taken.
  */
 
 #define PY_SSIZE_T_CLEAN
@@ -37,7 +37,7 @@ namespace {
 constexpr int RADII = 3;   // values of k
 constexpr int MOST_K = 8;  // largest k
 constexpr int LANES = 8;   // rows looked at together
-constexpr int FEW = 3;     // columns of a side up to which rows are sorted
+constexpr int FEW = 3;     // most columns of a side whose largest difference is the distance
 constexpr int STEP = 16;   // rows by which a window grows
 
 typedef float Floats __attribute__((vector_size(4 * LANES)));
@@ -51,19 +51,14 @@ struct Task {
     float relative, absolute;  // rows this much further off count as tied
 };
 
-// Raise the distances (N,) of some rows by a column (N,): to the larger difference, or by its square.
-INLINE void add_column(Floats *distance, const float *column, Py_ssize_t n, Py_ssize_t first, bool begin, bool euclidean) {
+// Raise the squared distances (N,) of some rows by the differences along a column (N,).
+INLINE void add_column(Floats *distance, const float *column, Py_ssize_t n, Py_ssize_t first, bool begin) {
     Floats at;
     for (int lane = 0; lane < LANES; lane++)
         at[lane] = column[first + lane < n ? first + lane : n - 1];
     for (Py_ssize_t j = 0; j < n; j++) {
         const Floats gap = column[j] - at;
-        if (euclidean) {
-            distance[j] = begin ? gap * gap : distance[j] + gap * gap;
-        } else {
-            const Floats size = gap < 0 ? -gap : gap;
-            distance[j] = begin || size > distance[j] ? size : distance[j];
-        }
+        distance[j] = begin ? gap * gap : distance[j] + gap * gap;
     }
 }
 
@@ -152,7 +147,8 @@ INLINE void count_rows(const Task &task, const Floats *d_s, const Floats *d_t, P
         }
 }
 
-// All rows of one table s (columns, N), t (columns, N); out (3, steps, ., N, RADII), `stride` between its parts.
+// All rows of one table s (columns, N), t (columns, N) by all Euclidean distances; out (3, steps, ., N, RADII), `stride`
+// between its parts.
 WIDE void count_table(const Task &task, const float *s, const float *t, bool tied, Floats *space, int32_t *out,
                       Py_ssize_t stride, Py_ssize_t step_stride) {
     const Py_ssize_t n = task.rows;
@@ -163,10 +159,7 @@ WIDE void count_table(const Task &task, const float *s, const float *t, bool tie
         for (Py_ssize_t step = 0; step < task.steps; step++) {
             for (int side = 0; side < 2; side++)
                 for (; done[side] < task.widths[2 * step + side]; done[side]++)
-                    if (task.euclidean)
-                        add_column(distances[side], sides[side] + done[side] * n, n, first, done[side] == 0, true);
-                    else
-                        add_column(distances[side], sides[side] + done[side] * n, n, first, done[side] == 0, false);
+                    add_column(distances[side], sides[side] + done[side] * n, n, first, done[side] == 0);
             count_rows(task, distances[0], distances[1], first, tied, out + step * step_stride, stride);
         }
     }
@@ -446,6 +439,10 @@ bool fill(Task &task, Py_ssize_t tables, const Py_buffer &s, const Py_buffer &t,
         if (task.widths[place] < 1 || task.widths[place] > task.columns[place % 2]) {
             PyErr_SetString(PyExc_ValueError, "got widths outside of 1 and the columns there are");
             return false;
+        } else if (!task.euclidean && task.widths[place] > FEW) {
+            PyErr_Format(PyExc_ValueError, "got %d columns, wanted at most %d unless distances are Euclidean",
+                         (int)task.widths[place], FEW);
+            return false;
         }
     char *space = static_cast<char *>(std::malloc(space_for(task)));
     if (space == nullptr) {
@@ -455,17 +452,16 @@ bool fill(Task &task, Py_ssize_t tables, const Py_buffer &s, const Py_buffer &t,
     const uintptr_t misplaced = reinterpret_cast<uintptr_t>(space) % sizeof(Floats);
     char *aligned = space + (misplaced ? sizeof(Floats) - misplaced : 0);
     const Py_ssize_t step_stride = tables * n * RADII, stride = task.steps * step_stride;
-    const bool few = !task.euclidean && std::all_of(task.widths, task.widths + 2 * task.steps, [](int32_t d) { return d <= FEW; });
     Py_BEGIN_ALLOW_THREADS;
     for (Py_ssize_t table = 0; table < tables; table++) {
         const float *left = static_cast<const float *>(s.buf) + table * task.columns[0] * n;
         const float *right = static_cast<const float *>(t.buf) + table * task.columns[1] * n;
         const bool repeats = static_cast<const int32_t *>(tied.buf)[table] != 0;
         int32_t *to = static_cast<int32_t *>(out.buf) + table * n * RADII;
-        if (few)
-            by_sorting(task, left, right, repeats, aligned, to, stride, step_stride);
-        else
+        if (task.euclidean)
             count_table(task, left, right, repeats, reinterpret_cast<Floats *>(aligned), to, stride, step_stride);
+        else
+            by_sorting(task, left, right, repeats, aligned, to, stride, step_stride);
     }
     Py_END_ALLOW_THREADS;
     std::free(space);

@@ -38,7 +38,8 @@ def count(
         tied: Which tables repeat a value within a column, (B,) bool; only there are ties looked for.
         ks: How many nearest rows reach as far as rows are counted, (3,), increasing, less than N.
         widths: Leading columns of s and of t to look at; counts are made for each entry, none smaller than the last.
-        euclidean: Distance within a side is Euclidean, not the largest difference of a column; for one entry of widths.
+        euclidean: Distance within a side is Euclidean, for one entry of widths; otherwise the largest difference of a
+            column, of at most 3.
 
     Returns:
         Counts (B, N, 3) for each entry of widths.

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.special import ndtri
 
-from mist.calibration import Calibration, Outcomes
+from mist.calibration import Calibration, Outcomes, is_straight
 from mist.conformal import fit
 from mist.errors import CheckpointError, InputError
 from mist.quantiles import LEVELS, MEDIAN
@@ -61,6 +61,18 @@ def test_each_level_holds_on_its_side_with_a_fifth_of_exact_zeros(width):
             assert (fresh.mi_nats < quantiles[:, k]).double().mean() <= tau + slack
         elif k > MEDIAN:
             assert (fresh.mi_nats <= quantiles[:, k]).double().mean() >= tau - slack
+
+
+@pytest.mark.parametrize("tau", [0.025, 0.05, 0.1])
+def test_straight_tables_miss_outer_levels_as_often_as_they_say(tau):
+    """Without levels that move inwards, true zeros in intervals that begin at 0 leave lower ones missed too rarely."""
+    record = fit(simulate(1.0, 8000, seed=4, zeros=0.2))
+    fresh = simulate(1.0, 8000, seed=5, zeros=0.2)
+    straight = fresh.where(is_straight(fresh.quantiles[:, MEDIAN], fresh.gaussian))
+    quantiles = record.apply(straight.quantiles, straight.n, straight.d, straight.gaussian)
+    slack = 3 * (2 * tau * (1 - tau) / len(straight)) ** 0.5
+    assert abs((straight.mi_nats < quantiles[:, LEVELS.index(tau)]).double().mean() - tau) < slack
+    assert abs((straight.mi_nats > quantiles[:, LEVELS.index(1 - tau)]).double().mean() - tau) < slack
 
 
 @pytest.mark.parametrize("level", [0.2, 0.5, 0.6])

@@ -152,6 +152,7 @@ def test_compiled_counts_refuse_what_does_not_fit():
         {"out": np.zeros(5, np.int32)},
         {"k": np.array([1, 3, 20], np.int32)},
         {"widths": np.array([[3, 1]], np.int32)},
+        {"s": np.zeros((1, 4, 20), np.float32), "widths": np.array([[4, 1]], np.int32)},  # the largest of four
         {"tables": 0},
     ):
         with pytest.raises(ValueError, match="got"):
