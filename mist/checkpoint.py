@@ -20,6 +20,7 @@ from typing import Any
 import safetensors
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from mist.calibration import Calibration
 from mist.errors import CheckpointError
@@ -116,6 +117,37 @@ def load(folder: str | Path, uncalibrated: bool = False) -> Checkpoint:
     return Checkpoint(network.eval(), calibration, limits, config["provenance"], card)
 
 
+@dataclass(frozen=True)
+class Former:
+    """What a later training may begin with.
+
+    Attributes:
+        config: Sizes of its network, which may read fewer tokens and anchors than this version makes.
+        weights: Name -> value.
+        provenance: What made it.
+    """
+
+    config: NetworkConfig
+    weights: dict[str, Tensor]
+    provenance: dict[str, Any]
+
+
+def load_former(folder: str | Path) -> Former:
+    """Read the weights of a checkpoint, also of one whose statistics were fewer than this version's.
+
+    Args:
+        folder: A checkpoint's folder, or a training run's folder that holds one.
+
+    Raises:
+        CheckpointError: A file is missing or changed, or the format is another.
+    """
+    folder = locate(Path(folder))
+    _verify(folder)
+    config = _read_config(folder)
+    network = NetworkConfig(**_exact("network", config["network"], NetworkConfig))
+    return Former(network, _weights(folder / WEIGHTS), config["provenance"])
+
+
 def fingerprint(folder: str | Path) -> str:
     """The checksum of a checkpoint's weights, SHA-256 in hexadecimal; the folder may be a training run's."""
     return _digest(locate(Path(folder)) / WEIGHTS)
@@ -210,12 +242,7 @@ def _network_config(record: Mapping[str, Any]) -> NetworkConfig:
 
 def _network(config: NetworkConfig, path: Path) -> Network:
     """The network with the weights in a file; it is never filled with any others."""
-    try:
-        weights = load_file(path)
-    except safetensors.SafetensorError as error:
-        raise CheckpointError(
-            f"got {path} that is not a safetensors file ({error}); copy the whole folder again"
-        ) from error
+    weights = _weights(path)
     with torch.random.fork_rng(devices=[]):  # its first weights are replaced below; the caller's randomness is not
         network = Network(config)
     wanted = network.state_dict()
@@ -231,6 +258,15 @@ def _network(config: NetworkConfig, path: Path) -> Network:
         )
     network.load_state_dict(weights, strict=True)
     return network
+
+
+def _weights(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except safetensors.SafetensorError as error:
+        raise CheckpointError(
+            f"got {path} that is not a safetensors file ({error}); copy the whole folder again"
+        ) from error
 
 
 def _dump(path: Path, record: Mapping[str, Any]) -> None:

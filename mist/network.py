@@ -102,6 +102,8 @@ class Network(nn.Module):
         """Set the input scaling to the mean and spread of a representative batch."""
         for name, group in self._inputs(batch).items():
             present = group[batch.masks[name]]  # (sum of T, F)
+            if len(present) < 2:  # a kind of token that none of these tables has
+                continue
             self.means[name].copy_(present.mean(0))
             self.scales[name].copy_(present.std(0).clamp_min(1e-3))
 

@@ -20,11 +20,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import distributed
 
 from data_gen.store import Catalog, Store
-from mist.checkpoint import FOLDER, Checkpoint, fingerprint
-from mist.checkpoint import load as load_checkpoint
+from mist.checkpoint import FOLDER, Checkpoint
 from mist.checkpoint import save as save_checkpoint
-from mist.network import Network, NetworkConfig
+from mist.network import Network
 from mist.prepare import Limits
+from training.begin import beginning, former, take_over
 from training.card import training_card
 from training.config import Schedule, TrainConfig, TrainingError
 from training.loader import Loader
@@ -76,10 +76,9 @@ def train(config: TrainConfig) -> str:
     _keep_memory()
     torch.manual_seed(config.seed)
     network = Network(config.network)
-    if config.begin is None:
-        network.fit_scaling(_sample(learned[0]).batch)
-    else:
-        network.load_state_dict(load_checkpoint(config.begin, uncalibrated=True).network.state_dict())
+    network.fit_scaling(_sample(learned[0]).batch)
+    if config.begin is not None:
+        take_over(network, former(config.begin, config.network))
     state = State.fresh(network.to(device), schedule.weight_decay)
     if saved is not None:
         state.restore(saved)
@@ -169,20 +168,8 @@ def _record(config: TrainConfig) -> dict[str, Any]:
     """What decides the weights, as JSON values."""
     given = {key: value for key, value in asdict(config).items() if key not in CIRCUMSTANCES}
     if config.begin is not None:
-        given["begin"] = _beginning(config.begin, config.network)
+        given["begin"] = beginning(config.begin, config.network)
     return json.loads(json.dumps(given | {"schedule": asdict(config.schedule())}))
-
-
-def _beginning(path: str, wanted: NetworkConfig) -> dict[str, Any]:
-    """What names a checkpoint wherever it lies: its weights' checksum, and how it was trained in its turn."""
-    found = load_checkpoint(path, uncalibrated=True)
-    if found.network.config != wanted:
-        raise TrainingError(
-            f"got weights of another network in {path} ({found.network.config}), wanted {wanted}; "
-            "give --network the same sizes, or begin with new weights"
-        )
-    made_by = {key: found.provenance[key] for key in ("training", "data", "also") if key in found.provenance}
-    return {"weights": fingerprint(path)} | made_by
 
 
 def _same(out: Path, record: dict[str, Any]) -> bool:

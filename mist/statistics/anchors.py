@@ -8,15 +8,18 @@ from scipy.special import digamma
 from torch import Tensor
 
 from mist.statistics import features
+from mist.statistics.matching import Matching
 from mist.statistics.neighbours import MIDDLE
 from mist.statistics.pairs import Pairs
 from mist.statistics.spectrum import Spectrum
 
-ANCHORS = 16
+ANCHORS = 17
 MAX_NATS = 30.0  # anchors are clipped here: beyond what 10^6 rows can tell
 
 
-def anchors(spectrum: Spectrum, matched: Pairs, near: Tensor, waves: Tensor, turned: Tensor) -> Tensor:
+def anchors(
+    spectrum: Spectrum, matched: Pairs, near: Tensor, waves: Tensor, turned: Tensor, averaged: Matching
+) -> Tensor:
     """Plug-in estimates that the network mixes, (B, ANCHORS) in nats, each clipped to [0, MAX_NATS]."""
     fitted, cautious = spectrum.fitted_nats
     held, held_cautious = (part.clamp_min(0.0) for part in spectrum.held_out_nats)
@@ -42,6 +45,7 @@ def anchors(spectrum: Spectrum, matched: Pairs, near: Tensor, waves: Tensor, tur
         gaussian.clamp_min(0.0) + radial,
         turned,
         gaussian.clamp_min(0.0) + (turned - held_cautious.sum(1)).clamp_min(0.0),
+        torch.where(averaged.masks[:, 0], averaged.nats, matched.gaussian),
     ]
     return torch.stack(parts, dim=-1).clamp(0.0, MAX_NATS)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mist.batch import Batch
 from mist.copula import Scores, content_order, normal_scores, smooth_scores
-from mist.statistics import features, pairs, swirl
+from mist.statistics import features, matching, pairs, swirl
 from mist.statistics import spectrum as spectra
 from mist.statistics.anchors import anchors
 from mist.statistics.budget import Rows, budget
@@ -32,6 +32,7 @@ GROUPS = {
     "swirl": swirl.FEATURES,
     "table": GLOBAL_FEATURES,
     "rows": ROW_FEATURES,
+    "matching": matching.FEATURES,
 }
 
 Entry = tuple[Neighbours, Neighbours, int]  # estimates on all rows looked at, on half of them, and how many
@@ -59,6 +60,7 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
     known = near[:, 0, : len(NEIGHBOURS)].numpy() if d_x == d_y == 1 else None
     matched = pairs.matched_pairs(u, v, coefficients, known)
     waves = _wave_tokens(u, v, spectrum, matched)
+    averaged = matching.matching(u.normal, v.normal)
     tokens = {
         "spectrum": spectrum.tokens(),
         "pairs": matched.tokens,
@@ -67,11 +69,13 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
         "swirl": turned.tokens(spectrum.held_out[1], spectrum.held_out_nats[1]),
         "table": _table_token(u, v, spectrum, matched),
         "rows": _row_tokens(u, v, spectrum, all_local, lead_local),
+        "matching": averaged.tokens,
     }
+    masks = {name: torch.ones(group.shape[:2], dtype=torch.bool) for name, group in tokens.items()}
     return Batch(
         tokens={name: _squash(group).float() for name, group in tokens.items()},
-        masks={name: torch.ones(group.shape[:2], dtype=torch.bool) for name, group in tokens.items()},
-        anchors=anchors(spectrum, matched, near, waves, turned.total).float(),
+        masks=masks | {"matching": averaged.masks},
+        anchors=anchors(spectrum, matched, near, waves, turned.total, averaged).float(),
         n=torch.full((len(x),), n),
         d_x=torch.full((len(x),), d_x),
         d_y=torch.full((len(x),), d_y),

@@ -4,17 +4,19 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
+from hashlib import sha256
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 import mist
 from data_gen.store import Store
 from mist import checkpoint
 from mist.network import Network, NetworkConfig
+from mist.statistics import GROUPS
 from training.calibrate import CalibrateConfig, calibrate
 from training.config import PRESETS, Schedule, TrainConfig, TrainingError
 from training.loader import Loader
@@ -118,6 +120,31 @@ def test_a_run_begins_with_the_weights_of_another(config, tmp_path):
     assert kept["weights"][:16] in checkpoint.load(second.out).card
     with pytest.raises(TrainingError, match="weights of another network"):
         train(replace(second, out=str(tmp_path / "third"), network=replace(NETWORK, width=32)))
+
+
+def test_a_run_begins_with_a_network_that_read_less(config, tmp_path):
+    first = checkpoint.locate(checkpoint.Path(train(config)))
+    found = checkpoint.load_former(first)
+    lacking = replace(found.config, features=found.config.features[:-1], anchors=found.config.anchors - 1)
+    last = list(GROUPS)[-1]
+    weights = {name: weight for name, weight in found.weights.items() if last not in name}
+    for name in ("means.table", "scales.table", "mix.weight", "mix.bias"):
+        weights[name] = weights[name][:-1]
+    weights["embed.table.0.weight"] = weights["embed.table.0.weight"][:, :-1].contiguous()
+    save_file(weights, first / checkpoint.WEIGHTS)
+    record = json.loads((first / checkpoint.CONFIG).read_text())
+    record["network"] = asdict(lacking)
+    (first / checkpoint.CONFIG).write_text(json.dumps(record))
+    sums = [f"{sha256((first / name).read_bytes()).hexdigest()}  {name}" for name in checkpoint.REQUIRED]
+    (first / checkpoint.SUMS).write_text("\n".join(sums) + "\n")
+    second = replace(config, out=str(tmp_path / "second"), begin=str(first), learning_rate=1e-12)
+    grown = checkpoint.load(train(second)).network.state_dict()
+    torch.testing.assert_close(grown["mix.weight"][:-1], weights["mix.weight"], rtol=1e-5, atol=1e-6)
+    assert grown["mix.weight"][-1].abs().max() < 1e-6
+    assert grown["mix.bias"][-1] == pytest.approx(-5.0, abs=1e-5)
+    assert grown[f"scales.{last}"].shape == (GROUPS[last],)
+    with pytest.raises(TrainingError, match="weights of another network"):
+        train(replace(second, network=replace(NETWORK, anchors=3), out=str(tmp_path / "third")))
 
 
 def test_an_unfinished_run_wants_resume(config, monkeypatch):
