@@ -17,7 +17,7 @@ from data_gen.store import Store
 from mist import checkpoint
 from mist.network import Network, NetworkConfig
 from mist.statistics import GROUPS
-from training.calibrate import CalibrateConfig, calibrate
+from training.calibrate import CalibrateConfig, calibrate, halves
 from training.config import PRESETS, Schedule, TrainConfig, TrainingError
 from training.loader import Loader
 from training.logbook import Logbook, read
@@ -183,6 +183,19 @@ def test_calibration_is_put_into_the_checkpoint_once(config, capfd):
     rng = np.random.default_rng(0)
     estimate = mist.load(run, device="cpu").estimate(rng.normal(size=(60, 2)), rng.normal(size=60))
     assert estimate.interval[0] <= estimate.mi <= estimate.interval[1]
+
+
+def test_shifted_tables_are_halved_by_whole_laws(cache):
+    tables = cache.read_all()
+    parts = halves("other", tables)
+    assert list(parts) == ["other, first half", "other, second half"]
+    one, two = (set(part.family.tolist()) for part in parts.values())
+    assert not one & two
+    assert one | two == set(tables.family.tolist())
+    assert abs(len(one) - len(two)) <= 1
+    assert sum(map(len, parts.values())) == len(tables)
+    few = tables.take(torch.arange(250))
+    assert halves("other", few) == {"other": few}
 
 
 def test_batches_are_a_function_of_their_number(cache):
