@@ -11,66 +11,29 @@ References: Marshall and Olkin (1988), JASA 83; McNeil and Neslehova (2009), Ann
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cache
-from typing import ClassVar, Self
 
 import numpy as np
 from scipy.special import ndtri_exp
 
-from data_gen.errors import DataGenError
-from data_gen.families.base import Family, Truth, log_uniform, padded, split_nats
+from data_gen.families.copula_pairs import PairedCopula
 from data_gen.registry import FAMILIES
 
 _POINTS = 3000  # of the trapezoid rule in log t, which converges exponentially: steps stay below 1
 
 
 @dataclass(frozen=True)
-class Copula(Family, ABC):
-    """Pairs of columns with normal margins under a copula; MI adds. Further columns are normal noise.
-
-    Attributes:
-        theta: Parameter of each pair.
-        turned: Whether the sign of y is turned, so that dependence is negative.
-    """
-
-    low: ClassVar[float]  # theta is drawn from low..high, beyond `origin`
-    high: ClassVar[float]
-    origin: ClassVar[float] = 0.0  # theta at independence
-    theta: tuple[float, ...]
-    turned: bool
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 1 <= len(self.theta) <= min(self.d_x, self.d_y) or min(self.theta) <= self.origin:
-            raise DataGenError(f"{self.name} needs 1..min(d_x, d_y) values theta > {self.origin}, got {self.theta}")
+class Copula(PairedCopula, ABC):
+    """Pairs of columns under an Archimedean copula."""
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, d_x: int, d_y: int, aim: float | None = None) -> Self:
-        """Draw up to 3 pairs, theta log-uniform beyond independence or solved for a share of the MI aimed at."""
-        pairs = int(rng.integers(1, min(d_x, d_y, 3) + 1))
-        if aim is None:
-            theta = [cls.origin + log_uniform(rng, cls.low, cls.high) for _ in range(pairs)]
-        else:
-            grid, nats = _table(cls)
-            theta = (cls.origin + np.exp(np.interp(split_nats(rng, aim, pairs), nats, np.log(grid)))).tolist()
-        return cls(d_x, d_y, tuple(theta), bool(rng.uniform() < 0.3))
-
-    def sample(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    def scores(cls, rng: np.random.Generator, theta: float, n: int) -> np.ndarray:
         """Divide exponentials by a shared frailty, then take normal scores."""
-        columns = []
-        for theta in self.theta:
-            log_t = np.log(rng.standard_exponential((n, 2))) - self.log_frailty(rng, theta, n)[:, None]
-            columns.append(ndtri_exp(np.minimum(self.log_psi(theta, log_t), -1e-300)))
-        x, y = (np.stack([pair[:, side] for pair in columns], axis=1) for side in (0, 1))
-        return padded(rng, x, self.d_x), padded(rng, -y if self.turned else y, self.d_y)
-
-    def truth(self) -> Truth:
-        """Quadrature; see the file."""
-        return Truth(sum(self.pair_nats(theta) for theta in self.theta))
+        log_t = np.log(rng.standard_exponential((n, 2))) - cls.log_frailty(rng, theta, n)[:, None]
+        return ndtri_exp(np.minimum(cls.log_psi(theta, log_t), -1e-300))
 
     @classmethod
     def pair_nats(cls, theta: float) -> float:
-        """Return the MI of one pair in nats."""
+        """Return the quadrature; see the file."""
         log_t = np.linspace(*cls.range_of_log_t(theta), _POINTS)
         log_slope, log_curve = cls.log_slopes(theta, log_t)
         integrand = np.exp(2 * log_t + log_curve) * log_curve - 2 * np.exp(log_t + log_slope) * log_slope
@@ -95,13 +58,6 @@ class Copula(Family, ABC):
     @abstractmethod
     def range_of_log_t(cls, theta: float) -> tuple[float, float]:
         """Return where t psi'(t) and t^2 psi''(t) are above 1e-17 or so."""
-
-
-@cache
-def _table(copula: type[Copula]) -> tuple[np.ndarray, np.ndarray]:
-    """Return a grid of theta beyond independence and the MI there, to be inverted."""
-    grid = np.geomspace(copula.low, copula.high, 48)
-    return grid, np.array([copula.pair_nats(copula.origin + beyond) for beyond in grid])
 
 
 def _log_q(log_t: np.ndarray) -> np.ndarray:

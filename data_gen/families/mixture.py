@@ -178,7 +178,7 @@ def inner_nats(both: Components, k_x: int) -> np.ndarray:
     return volumes[0] + volumes[1] - volumes[2] + scale
 
 
-def _paired(k_x: int, k_y: int, rho: np.ndarray) -> np.ndarray:
+def paired(k_x: int, k_y: int, rho: np.ndarray) -> np.ndarray:
     """Return factors of unit dispersions in which columns i of x and y correlate by rho (c, min(k_x, k_y))."""
     factors = np.tile(np.eye(k_x + k_y), (len(rho), 1, 1))
     for i in range(rho.shape[1]):
@@ -187,7 +187,8 @@ def _paired(k_x: int, k_y: int, rho: np.ndarray) -> np.ndarray:
     return factors
 
 
-def _even_weights(law: np.random.Generator, count: int) -> np.ndarray:
+def even_weights(law: np.random.Generator, count: int) -> np.ndarray:
+    """Draw probabilities of components that do not differ much, (count,)."""
     return law.dirichlet(np.full(count, 5.0))
 
 
@@ -201,8 +202,8 @@ def _clusters(mixture: Mixture, df: float) -> Components:
     means = apart * law.standard_normal((count, mixture.k_x + mixture.k_y))
     inner = (1 - part) * mixture.strength / min(mixture.k_x, mixture.k_y)
     rho = correlation_of(inner) * law.choice([-1.0, 1.0], size=(count, min(mixture.k_x, mixture.k_y)))
-    factors = _paired(mixture.k_x, mixture.k_y, rho) * law.uniform(0.6, 1.5, size=(count, 1, 1))
-    return Components(_even_weights(law, count), means, factors, df)
+    factors = paired(mixture.k_x, mixture.k_y, rho) * law.uniform(0.6, 1.5, size=(count, 1, 1))
+    return Components(even_weights(law, count), means, factors, df)
 
 
 @FAMILIES.register("mixture_clusters")
@@ -238,7 +239,7 @@ class MixtureOutliers(Mixture):
         share, width = np.exp(law.uniform(np.log(0.02), np.log(0.3))), law.uniform(1.0, 6.0)
         pairs = min(self.k_x, self.k_y)
         inliers = correlation_of(min(self.strength / (pairs * (1 - share)), 6.0)) * np.ones(pairs)
-        factors = _paired(self.k_x, self.k_y, np.stack([inliers, np.zeros(pairs)]))
+        factors = paired(self.k_x, self.k_y, np.stack([inliers, np.zeros(pairs)]))
         factors[1] *= width
         return Components(np.array([1 - share, share]), np.zeros((2, self.k_x + self.k_y)), factors, np.inf)
 
@@ -254,8 +255,8 @@ class MixtureScales(Mixture):
         count, pairs = int(law.integers(2, 4)), min(self.k_x, self.k_y)
         scales = (1 + min(3 * self.strength, 5.0) * law.uniform(0.3, 1.0)) ** np.arange(count)
         rho = correlation_of(law.uniform(0.0, 0.8) * self.strength / pairs) * np.ones((count, pairs))
-        factors = _paired(self.k_x, self.k_y, rho) * scales[:, None, None]
-        return Components(_even_weights(law, count), np.zeros((count, self.k_x + self.k_y)), factors, np.inf)
+        factors = paired(self.k_x, self.k_y, rho) * scales[:, None, None]
+        return Components(even_weights(law, count), np.zeros((count, self.k_x + self.k_y)), factors, np.inf)
 
 
 @FAMILIES.register("mixture_signs")
@@ -269,7 +270,7 @@ class MixtureSigns(Mixture):
         pairs = min(self.k_x, self.k_y)
         signs = law.choice([-1.0, 1.0], size=(int(law.integers(1, 3)), pairs))
         rho = correlation_of(min((self.strength + 0.5 * np.sqrt(self.strength)) / pairs, 5.0))
-        factors = _paired(self.k_x, self.k_y, rho * np.concatenate([signs, -signs]))
+        factors = paired(self.k_x, self.k_y, rho * np.concatenate([signs, -signs]))
         return Components(
             np.full(len(factors), 1 / len(factors)), np.zeros((len(factors), self.k_x + self.k_y)), factors, np.inf
         )
@@ -286,8 +287,8 @@ class MixtureSlopes(Mixture):
         count, pairs = int(law.integers(2, 4)), min(self.k_x, self.k_y)
         nats = min(2.0 * self.strength / pairs, 5.0) * law.uniform(0.0, 1.0, size=(count, pairs))
         rho = correlation_of(nats) * law.choice([-1.0, 1.0], size=(count, pairs))
-        factors = _paired(self.k_x, self.k_y, rho)
-        return Components(_even_weights(law, count), np.zeros((count, self.k_x + self.k_y)), factors, np.inf)
+        factors = paired(self.k_x, self.k_y, rho)
+        return Components(even_weights(law, count), np.zeros((count, self.k_x + self.k_y)), factors, np.inf)
 
 
 @FAMILIES.register("mixture_chain")
@@ -306,4 +307,4 @@ class MixtureChain(Mixture):
         y = ((1 - bend) * along + bend * (2 * along**2 - 1))[:, None] * law.choice([-1.0, 1.0], size=self.k_y)
         means = reach * np.concatenate([x, y / np.sqrt(self.k_y)], axis=1)
         factors = np.tile(np.eye(self.k_x + self.k_y), (count, 1, 1))
-        return Components(_even_weights(law, count), means, factors, np.inf)
+        return Components(even_weights(law, count), means, factors, np.inf)

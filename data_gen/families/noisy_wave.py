@@ -1,4 +1,4 @@
-"""Functions of many periods seen through noise: waves, zigzags, saws, chirps, wavelets, rings."""
+"""Functions of many periods seen through noise: waves, zigzags, saws, chirps, wavelets, rings, octaves."""
 
 from dataclasses import dataclass
 
@@ -182,3 +182,26 @@ class NoisyBeats(NoisyFunction):
     def f(s: np.ndarray, shape: float) -> np.ndarray:
         """Return the mean."""
         return 0.5 * (np.sin(np.pi * shape * s) + np.sin(1.3 * np.pi * shape * s))
+
+
+@FAMILIES.register("noisy_octaves")
+@dataclass(frozen=True)
+class NoisyOctaves(NoisyFunction):
+    """Four sinusoids, each of twice the frequency and .7 of the height of the one before: rough at every width.
+
+    Reference: Weierstrass (1872), whose sum of all octaves has no slope anywhere.
+    """
+
+    @classmethod
+    def draw_shape(cls, rng: np.random.Generator) -> float:
+        """Draw the number of periods of the slowest one over -1..1."""
+        return log_uniform(rng, 0.5, 2.0)
+
+    def rows_needed(self) -> float:
+        """Eight rows for each half period of the quickest one (guess)."""
+        return 128.0 * self.shape
+
+    @staticmethod
+    def f(s: np.ndarray, shape: float) -> np.ndarray:
+        """Return the sum over 1.4, whose standard deviation is that of a sinusoid."""
+        return sum(0.7**k * np.sin(2**k * np.pi * shape * s) for k in range(4)) / 1.4

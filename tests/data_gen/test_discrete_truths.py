@@ -124,12 +124,20 @@ def sum_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.log(family.letters / (high - low + 1))
 
 
+def modulo_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """A geometric number given that it is small is what is added."""
+    added = np.array([(b - family.factor * a) % family.letters for a, b in zip(x[:, 0], y[:, 0], strict=True)])
+    law = stats.geom(1 - family.decay, loc=-1)
+    return law.logpmf(added) - law.logcdf(family.letters - 1) + np.log(family.letters)
+
+
 POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
     "discrete_binomial": binomial_pointwise,
     "discrete_channel": channel_pointwise,
     "discrete_classes": classes_pointwise,
     "discrete_cut": cut_pointwise,
     "discrete_label": label_pointwise,
+    "discrete_modulo": modulo_pointwise,
     "discrete_sum": sum_pointwise,
     "discrete_quantised": quantised_pointwise,
     "discrete_gao": gao_pointwise,
@@ -202,6 +210,7 @@ def test_weak_dependence_between_levels_is_reached() -> None:
             {"rho": 0.5, "x_margin": ["normal", []], "y_margin": None, "swapped": False},
             "unknown margin",
         ),
+        ("discrete_modulo", {"letters": 6, "factor": 4, "decay": 0.5}, "prime to factor"),
         ("discrete_classes", {"classes_x": 1, "classes_y": 2, "strength": 1.0, "seed": 1}, "2 classes or more"),
         ("zero_inflated", {"rho": 0.5, "bound": 0.0, "blanks": 1.0, "swapped": False}, "0 <= blanks < 1"),
         ("zero_inflated_pairs", {"pairs": 2, "rho": 0.5, "shown": 0.5}, "1 <= pairs <= columns"),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from scipy import stats
-from scipy.special import logsumexp, ndtr
+from scipy.special import logsumexp, ndtr, polygamma
 
 from data_gen.families.base import Family
 from data_gen.registry import FAMILIES
@@ -77,7 +77,12 @@ def exponential_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.nd
     return given - stats.exponnorm.logpdf(out, family.scale)
 
 
+def log_circula(u: np.ndarray, v: np.ndarray, t: float) -> np.ndarray:
+    return stats.vonmises.logpdf(2 * np.pi * (v - u), t) + np.log(2 * np.pi)
+
+
 LOG_COPULA = {
+    "circula": log_circula,
     "clayton": log_clayton,
     "gumbel": log_gumbel,
     "frank": log_frank,
@@ -179,6 +184,14 @@ def cauchy_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray
     return stats.cauchy.logpdf(v, loc=u, scale=family.scale) - np.where(np.abs(v) < 1e3, direct, far)
 
 
+def speckle_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """By the densities of y itself, not of its logarithm: a gamma law's given u, and a mean over fresh noise."""
+    u, out = (y[:, 0], x[:, 0]) if family.swapped else (x[:, 0], y[:, 0])
+    fresh = stats.gamma.ppf((np.arange(5000)[:, None] + 0.5) / 5000, family.looks, scale=1 / family.looks)
+    margin = averaged(stats.lognorm.logpdf(out, family.spread, scale=fresh))
+    return stats.gamma.logpdf(out, family.looks, scale=u / family.looks) - margin
+
+
 def latent_pointwise(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
     return averaged(log_x + log_y) - averaged(log_x) - averaged(log_y)
 
@@ -190,6 +203,15 @@ def curve_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         for side, centre in zip((x, y), points, strict=True)
     )
     return latent_pointwise(*sides)
+
+
+def torus_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """By the points of the tube, which lie evenly in angle."""
+    height, plane = (x, y) if family.swapped else (y, x)
+    v = np.log(np.expm1(np.linalg.norm(plane[:, : family.k], axis=1))) - 2
+    angle = 2 * np.pi * evenly(1)
+    log_height = stats.norm.logpdf(height[:, 0], loc=np.cos(angle), scale=family.scale)
+    return latent_pointwise(log_height, stats.norm.logpdf(v, loc=family.shape * np.sin(angle), scale=family.scale))
 
 
 def shells_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -205,13 +227,14 @@ def checkerboard_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.n
 
 
 FUNCTIONS = (
-    *("linear", "parabola", "sinusoid", "waves", "ripples", "zigzag", "beats"),
+    *("linear", "parabola", "sinusoid", "waves", "ripples", "zigzag", "beats", "octaves"),
     *("sawtooth", "chirp", "wavelet", "target", "steps", "product"),
 )
+MIXTURES = ("clusters", "outliers", "scales", "signs", "slopes", "chain", "bands")
 POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
     "gamma_exponential": gamma_exponential_pointwise,
     **dict.fromkeys(LOG_COPULA, copula_pointwise),
-    **{f"mixture_{name}": mixture_pointwise for name in ("clusters", "outliers", "scales", "signs", "slopes", "chain")},
+    **{f"mixture_{name}": mixture_pointwise for name in MIXTURES},
     "student_mixture": mixture_pointwise,
     "mixture_labelled": labelled_pointwise,
     **{f"noisy_{name}": function_pointwise for name in FUNCTIONS},
@@ -222,12 +245,15 @@ POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
         for name in ("circle", "cross", "lissajous", "archimedes", "rose", "hypocycloid")
     },
     "noisy_exponential": exponential_pointwise,
+    "noisy_speckle": speckle_pointwise,
+    "noisy_torus": torus_pointwise,
     "plackett": plackett_pointwise,
     "noisy_shells": shells_pointwise,
     "checkerboard": checkerboard_pointwise,
 }
 # Nested averages over thousands of points cost time, so their rows are few.
-ROWS = dict.fromkeys((function_pointwise, scale_pointwise, curve_pointwise), 800)
+ROWS = dict.fromkeys((function_pointwise, scale_pointwise, curve_pointwise, torus_pointwise), 800)
+ROWS[speckle_pointwise] = 200
 # Discrete laws and normal ones have files of their own; the rest is below.
 ELSEWHERE = ("discrete_", "gaussian_", "student_", "additive_noise", "independence", "product", "zero_inflated")
 
@@ -245,6 +271,27 @@ def test_truth_is_the_mean_pointwise_information(name: str, agree: Callable[...,
 @pytest.mark.parametrize("name", sorted(POINTWISE))
 def test_truth_at_many_fresh_parameters(name: str, agree_often: Callable[..., None]) -> None:
     agree_often(name, POINTWISE[name], ROWS.get(POINTWISE[name], 20_000))
+
+
+@pytest.mark.parametrize("concentrated", [0.5, 3.0, 40.0])
+def test_circula_has_the_entropy_of_its_angle(concentrated: float) -> None:
+    family = FAMILIES.get("circula").from_params({"d_x": 1, "d_y": 1, "theta": [concentrated], "turned": False})
+    assert family.truth().nats == pytest.approx(np.log(2 * np.pi) - stats.vonmises(concentrated).entropy(), abs=1e-9)
+
+
+def test_speckle_of_many_looks_is_a_normal_channel() -> None:
+    """The logarithm of a gamma number of shape k is nearly normal, of variance psi'(k)."""
+    params = {"d_x": 1, "d_y": 1, "spread": 0.7, "looks": 4e4, "swapped": False}
+    normal = 0.5 * np.log1p(0.7**2 / float(polygamma(1, 4e4)))
+    assert FAMILIES.get("noisy_speckle").from_params(params).truth().nats == pytest.approx(normal, abs=1e-4)
+
+
+@pytest.mark.parametrize("nats", [0.05, 0.5, 2.0])
+def test_bands_are_as_narrow_as_the_strength_asks(nats: float) -> None:
+    for seed in range(4):
+        params = {"d_x": 2, "d_y": 3, "k_x": 1 + seed % 2, "k_y": 3 - seed % 2, "strength": nats, "seed": seed}
+        truth = FAMILIES.get("mixture_bands").from_params(params).truth()
+        assert truth.nats == pytest.approx(nats, abs=4 * truth.stderr + 0.05 * nats)
 
 
 def test_independent_sides_are_uncorrelated(shape: tuple[int, int], drawn: Callable[..., Family]) -> None:
