@@ -251,7 +251,7 @@ PRESETS: dict[str, Preset] = {
     "few-seen": Preset(_FEW, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "rough-seen": Preset(_ROUGH, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "late-seen": Preset(_LATE, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
-    "wide-shift": Preset(_SHIFT, {"validation": 2048, "calibration": 8192, "test": 4096}, 512),
+    "wide-shift": Preset(_SHIFT, {"validation": 2048, "calibration": 12_288, "test": 6144}, 512),
     "wide-unseen": Preset(_UNSEEN, {"validation": 2048, "calibration": 8192, "test": 8192}, 512),
     "wide-blind": Preset(_BLIND, {"test": 8192}, 512),
     **{

@@ -130,26 +130,20 @@ ROUGH_FAMILIES = {
     "discrete_quantised": 0.02,
     "product": 0.1,
 }
-# Families younger than WIDE_FAMILIES, once two lists of laws that packaged models were judged by and never trained on,
-# those of the younger list about twice as often, beside some tables without dependence, or with a simple one.
+# Families younger than WIDE_FAMILIES, once a list of laws that a packaged model was judged by and never trained on,
+# beside some tables without dependence, or with a simple one.
 LATE_FAMILIES = {
-    "independence": 0.12,
-    "gaussian_spectrum": 0.04,
-    "student_spectrum": 0.02,
-    "noisy_linear": 0.02,
-    "product": 0.04,
-    "both_tails": 0.05,
-    "noisy_cauchy": 0.05,
-    "noisy_rose": 0.05,
-    "mixture_slopes": 0.05,
-    "discrete_binomial": 0.04,
-    "noisy_wavelet": 0.06,
-    "plackett": 0.1,
-    "noisy_exponential": 0.13,
-    "noisy_hypocycloid": 0.1,
-    "mixture_chain": 0.1,
-    "discrete_sum": 0.09,
-    "noisy_beats": 0.11,
+    "independence": 0.14,
+    "gaussian_spectrum": 0.05,
+    "student_spectrum": 0.03,
+    "noisy_linear": 0.03,
+    "product": 0.05,
+    "both_tails": 0.12,
+    "noisy_cauchy": 0.11,
+    "noisy_rose": 0.11,
+    "mixture_slopes": 0.12,
+    "discrete_binomial": 0.08,
+    "noisy_wavelet": 0.16,
 }
 # Simple laws for spirals, swirls and swiss rolls.
 BENT_FAMILIES = {
@@ -172,13 +166,16 @@ TIED_FAMILIES = (
     "zero_inflated",
     "zero_inflated_pairs",
 )
-# Whole laws that the packaged model never meets in training. Two lists of one of a kind each (a copula, a noise law, a
-# geometry, a mixture, a discrete law, a high frequency), so that what was fitted on the families of one, such as a
-# calibration under shift, is judged on the other.
+# Whole laws that the packaged model never meets in training, in lists of one of a kind each (a copula, a noise law, a
+# geometry, a mixture, a discrete law, a high frequency). Its calibration under shift is fitted on SHIFT, two such lists,
+# and judged on the others. Looks at figures on HELD_OUT, and once on the second list of SHIFT, have led to changes.
 HELD_OUT = ("gumbel", "noisy_scale", "noisy_shells", "mixture_outliers", "discrete_gao", "noisy_ripples")
-SHIFT = ("joe", "gamma_exponential", "noisy_lissajous", "mixture_scales", "discrete_poisson", "noisy_waves")
-# A third such list, which a packaged model is measured on once, when it is calibrated: no choice is made by a figure on
-# it.
+SHIFT = (
+    *("joe", "gamma_exponential", "noisy_lissajous", "mixture_scales", "discrete_poisson", "noisy_waves"),
+    *("plackett", "noisy_exponential", "noisy_hypocycloid", "mixture_chain", "discrete_sum", "noisy_beats"),
+)
+# Written before the packaged model was trained and measured once, when it was calibrated: no choice was made by a
+# figure on it.
 BLIND = ("circula", "noisy_speckle", "noisy_torus", "mixture_bands", "discrete_modulo", "noisy_octaves")
 MIST_TRAIN = (
     ("gaussian_dense", "base"),

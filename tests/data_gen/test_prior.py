@@ -108,7 +108,7 @@ def test_every_family_of_the_prior_is_drawn(name: str) -> None:
 
 
 def test_every_family_is_in_a_prior() -> None:
-    presets = ("wide", "rough-seen", "late-seen", "wide-blind")
+    presets = ("wide", "rough-seen", "late-seen", "wide-shift", "wide-blind")
     assert {name for prior in presets for name in preset(prior).prior.families} == set(FAMILIES.names())
 
 
