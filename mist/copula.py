@@ -37,11 +37,11 @@ class Scores:
     @property
     def tied(self) -> np.ndarray:
         """Which tables repeat a value within a column, (B,) bool."""
-        return (self.ties > 0).any(dim=1).cpu().numpy()
+        return (self.ties.cpu().numpy() > 0).any(axis=1)
 
     def split(self, widths: Sequence[int]) -> Iterator[Scores]:
         """Scores of so many columns each."""
-        parts = (part.split(widths, dim=-1) for part in (self.normal, self.uniform, self.ties))
+        parts = (part.split_with_sizes(widths, dim=-1) for part in (self.normal, self.uniform, self.ties))
         return map(Scores, *parts)
 
     def rows(self, order: Tensor) -> Scores:
@@ -151,7 +151,9 @@ def content_order(x: Scores, y: Scores) -> Tensor:
     """
     widths = x.normal.shape[2], y.normal.shape[2]
     keys = _keys(torch.cat([x.normal, y.normal], dim=2).detach().cpu())  # (B, N, D_x + D_y)
-    left, right = (side.sum(2) / _STEPS for side in keys.split(widths, dim=2))  # (B, N): whole numbers know no order
+    left, right = (
+        side.sum(2) / _STEPS for side in keys.split_with_sizes(widths, dim=2)
+    )  # (B, N): whole numbers know no order
     both, between = left + right, left - right
     sign = torch.where(
         (both.square() * between).sum(1, keepdim=True) < 0, -1.0, 1.0

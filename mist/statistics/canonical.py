@@ -95,7 +95,7 @@ def cross_fit(both: Tensor, widths: Widths, shrinkages: Sequence[Callable[[int, 
         tuple(tuple(shrink(size, width) for size in (n, half, half)) for shrink in shrinkages) for width in widths
     )
     fits = _from_moments(_moments(both, halves), share_x, share_y, widths)
-    held_u, held_v = halves.flip(0).split(widths, dim=3)  # (2, B, H, D_x) and (2, B, H, D_y)
+    held_u, held_v = halves.flip(0).split_with_sizes(widths, dim=3)  # (2, B, H, D_x) and (2, B, H, D_y)
     return CrossFit(fits, held_u @ fits.x[:, 1:], held_v @ fits.y[:, 1:])
 
 
@@ -197,7 +197,7 @@ def _from_moments(moments: Tensor, share_x: Shares, share_y: Shares, widths: Wid
         share_y: Likewise for y.
         widths: D_x and D_y, the sum of which is D.
     """
-    (c_x, c_xy), (_, c_y) = (rows.split(widths, dim=-1) for rows in moments.split(widths, dim=-2))
+    (c_x, c_xy), (_, c_y) = (rows.split_with_sizes(widths, dim=-1) for rows in moments.split_with_sizes(widths, dim=-2))
     white_x, white_y = _whiteners(c_x, c_y, share_x, share_y)  # (L, F, B, D_x, D_x), (L, F, B, D_y, D_y)
     cross = white_x.transpose(-1, -2) @ c_xy @ white_y  # (L, F, B, D_x, D_y)
     if cross.shape[-2] <= cross.shape[-1]:
@@ -241,4 +241,4 @@ def _left_vectors(cross: Tensor) -> tuple[Tensor, Tensor]:
 
 def _unit(columns: Tensor) -> Tensor:
     """Columns of unit length along the last dimension but one."""
-    return columns / columns.norm(dim=-2, keepdim=True).clamp_min(1e-12)
+    return columns / torch.linalg.vector_norm(columns, dim=-2, keepdim=True).clamp_min(1e-12)

@@ -58,7 +58,7 @@ class Spectrum:
         self.totals = self.described.sum(2).movedim(-1, 0)
         self.held_out_bent = correlation(fits.s[1, :, :, :ROWS].abs(), fits.t[1, :, :, :ROWS].abs()).mean(0)
         self.half_s, self.half_t = fits.s[1, 0], fits.t[1, 0]
-        u, v = both.split(widths, dim=2)
+        u, v = both.split_with_sizes(widths, dim=2)
         bare, careful = fits.fits[0, 0], fits.fits[1, 0]  # on all rows
         self.s, self.t = u @ careful.x, v @ careful.y
         self.unit_s, self.unit_t = scaled(self.s), scaled(self.t)

@@ -69,9 +69,10 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
         "table": _table_token(u, v, spectrum, matched),
         "rows": _row_tokens(spectrum, all_local, lead_local),
     }
+    present = torch.ones(len(x), max(group.shape[1] for group in tokens.values()), dtype=torch.bool)
     return Batch(
         tokens={name: _squash(group).float() for name, group in tokens.items()},
-        masks={name: torch.ones(group.shape[:2], dtype=torch.bool) for name, group in tokens.items()},
+        masks={name: present[:, : group.shape[1]] for name, group in tokens.items()},
         anchors=anchors(spectrum, matched, near, waves, turned.total).float(),
         n=torch.full((len(x),), n),
         d_x=torch.full((len(x),), d_x),
@@ -93,7 +94,7 @@ def _neighbour_sets(u: Scores, v: Scores, spectrum: Spectrum, turned: Swirl) -> 
     if columns == 2:  # every other set would look at the same two columns
         sets = [_halved(x, y, tied, rows.all)] * NEIGHBOUR_SETS
     else:
-        radius_s, radius_t = _arrays(*spectrum.radius.split(1, dim=2))
+        radius_s, radius_t = _arrays(*spectrum.radius.chunk(2, dim=2))
         turned_s, turned_t = _arrays(*turned.variates)
         sets = [
             _halved(x, y, tied, rows.all),
