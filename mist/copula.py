@@ -37,7 +37,7 @@ class Scores:
     @property
     def tied(self) -> np.ndarray:
         """Which tables repeat a value within a column, (B,) bool."""
-        return (self.ties.cpu().numpy() > 0).any(axis=1)
+        return np.any(self.ties.cpu().numpy() > 0, axis=1)
 
     def split(self, widths: Sequence[int]) -> Iterator[Scores]:
         """Scores of so many columns each."""
@@ -151,9 +151,8 @@ def content_order(x: Scores, y: Scores) -> Tensor:
     """
     widths = x.normal.shape[2], y.normal.shape[2]
     keys = _keys(torch.cat([x.normal, y.normal], dim=2).detach().cpu())  # (B, N, D_x + D_y)
-    left, right = (
-        side.sum(2) / _STEPS for side in keys.split_with_sizes(widths, dim=2)
-    )  # (B, N): whole numbers know no order
+    sums = (side.sum(dim=2) for side in keys.split_with_sizes(widths, dim=2))  # of whole numbers, which know no order
+    left, right = (side / _STEPS for side in sums)  # (B, N)
     both, between = left + right, left - right
     sign = torch.where(
         (both.square() * between).sum(1, keepdim=True) < 0, -1.0, 1.0

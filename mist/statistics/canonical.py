@@ -74,9 +74,16 @@ class CrossFit:
         """Correlations on rows that were not fitted, mean of both halves, (L, B, C)."""
         return correlation(self.s, self.t).mean(1)
 
-    def held_out_nats(self) -> Tensor:
-        """Mean log density ratio of rows that were not fitted, mean of both halves, (L, B, C) in nats."""
-        return held_out_nats(self.s, self.t, self.fits.rho[:, 1:]).mean(1)
+    def described(self) -> Tensor:
+        """What is known of every pair, (L, B, C, 5).
+
+        Correlations on all rows and these in nats, held-out ones and these in nats with their sign, and the mean log
+        density ratio of rows that were not fitted.
+        """
+        known = torch.stack([self.rho, self.held_out()])
+        known_nats = nats(known) * known.sign()
+        gains = held_out_nats(self.s, self.t, self.fits.rho[:, 1:]).mean(1)
+        return torch.stack([known[0], known_nats[0], known[1], known_nats[1], gains], dim=-1)
 
 
 def cross_fit(both: Tensor, widths: Widths, shrinkages: Sequence[Callable[[int, int], float]]) -> CrossFit:

@@ -18,7 +18,6 @@ from mist.statistics.canonical import (
     faithful,
     fix_signs,
     kurtoses,
-    nats,
     scaled,
 )
 
@@ -32,9 +31,8 @@ class Spectrum:
     Attributes:
         held_out: Cross-fitted correlations, (L, B, C).
         held_out_nats: What these are in nats, negative where they are, (L, B, C).
-        described: Correlations in-sample, these in nats, `held_out`, `held_out_nats`, and nats by the likelihood of
-            rows that were not fitted, (L, B, C, 5).
-        totals: Sums of these over all pairs, (5, L, B).
+        described: These and more, (L, B, C, 5); see `CrossFit.described`.
+        totals: Sums of `described` over all pairs, (5, L, B).
         s: Variates of x by the cautious shrinkage, which defines them where the faithful ones are noise, (B, N, C).
         t: Likewise for y.
         unit_s: `s` with a mean square of 1.
@@ -50,11 +48,8 @@ class Spectrum:
         """Analyse normal scores of x, followed by those of y, (B, N, D_x + D_y), of such widths."""
         self.n, (self.d_x, self.d_y) = both.shape[1], widths
         fits = cross_fit(both, widths, (faithful, cautious))
-        known = torch.stack([fits.rho, fits.held_out()])
-        known_nats = nats(known) * known.sign()
-        self.held_out, self.held_out_nats = known[1], known_nats[1]
-        gains = fits.held_out_nats()
-        self.described = torch.stack([known[0], known_nats[0], self.held_out, self.held_out_nats, gains], dim=-1)
+        self.described = fits.described()
+        _, _, self.held_out, self.held_out_nats, _ = self.described.unbind(-1)
         self.totals = self.described.sum(2).movedim(-1, 0)
         self.held_out_bent = correlation(fits.s[1, :, :, :ROWS].abs(), fits.t[1, :, :, :ROWS].abs()).mean(0)
         self.half_s, self.half_t = fits.s[1, 0], fits.t[1, 0]

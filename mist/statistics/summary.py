@@ -69,10 +69,9 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
         "table": _table_token(u, v, spectrum, matched),
         "rows": _row_tokens(spectrum, all_local, lead_local),
     }
-    present = torch.ones(len(x), max(group.shape[1] for group in tokens.values()), dtype=torch.bool)
     return Batch(
         tokens={name: _squash(group).float() for name, group in tokens.items()},
-        masks={name: present[:, : group.shape[1]] for name, group in tokens.items()},
+        masks={name: torch.from_numpy(np.ones(group.shape[:2], dtype=bool)) for name, group in tokens.items()},
         anchors=anchors(spectrum, matched, near, waves, turned.total).float(),
         n=torch.full((len(x),), n),
         d_x=torch.full((len(x),), d_x),
@@ -169,11 +168,8 @@ def _wave_tokens(u: Scores, v: Scores, spectrum: Spectrum, matched: pairs.Pairs)
         sets.append((left, right))
     described = features.nonlinear_spectra(sets)
     both = torch.stack([described[0], described[-1]], dim=1)
-    kinds = torch.from_numpy(_KINDS).expand(len(both), -1, -1)
+    kinds = torch.eye(2, dtype=torch.float64).expand(len(both), -1, -1)
     return torch.cat([both, kinds], dim=-1)
-
-
-_KINDS = np.eye(2)
 
 
 def _principal(white: Tensor, other: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mist.statistics.canonical import cautious, cross_fit, nats, standardised
+from mist.statistics.canonical import cautious, cross_fit, standardised
 
 COLUMNS = 12  # of a side, those with most dependence on the other; three times as many features
 TURNS = 2.0  # of the angle per log(1 + r^2): guess, at 1 spirals of speed 1 fit worse, at 3 noise grows
@@ -19,6 +19,7 @@ ROWS = 4096
 COMPONENTS = 6
 PAIRS = 2
 FEATURES = 10
+_PLACES = np.arange(COMPONENTS)[:, None] / COMPONENTS  # where a pair stands among others
 
 
 class Swirl:
@@ -41,12 +42,9 @@ class Swirl:
         left, right = _turned(u[:, :ROWS], energy.amax(2)), _turned(v[:, :ROWS], energy.amax(1))  # (B, N, 3 D)
         columns = standardised(torch.cat([left, right], dim=2))
         fits = cross_fit(columns, (left.shape[2], right.shape[2]), (cautious,))
-        known = torch.stack([fits.rho[0], fits.held_out()[0]])  # (2, B, C)
-        known_nats = nats(known) * known.sign()
-        self.total = known_nats[1].clamp_min(0.0).sum(1)
         self.variates = fits.s[0, 0, :, :, :PAIRS], fits.t[0, 0, :, :, :PAIRS]
-        self._fitted_total = known_nats[0].sum(1)
-        self._described = torch.stack([known[0], known_nats[0], known[1], known_nats[1], fits.held_out_nats()[0]], -1)
+        self._described = fits.described()[0]  # (B, C, 5)
+        self.total = self._described[:, :, 3].clamp_min(0.0).sum(1)
 
     def tokens(self, plain: Tensor, plain_nats: Tensor) -> Tensor:
         """One token per leading pair, (B, COMPONENTS, FEATURES), beside the plain held-out correlations.
@@ -57,13 +55,10 @@ class Swirl:
         """
         described, straight = _leading(self._described), _leading(plain.unsqueeze(2))  # (B, COMPONENTS, 5) and 1
         beyond = self.total - plain_nats.clamp_min(0.0).sum(1)
-        totals = torch.stack([self._fitted_total, self.total, beyond], dim=1).unsqueeze(1)
-        index = torch.from_numpy(_INDEX)
+        totals = torch.stack([self._described[:, :, 1].sum(1), self.total, beyond], dim=1).unsqueeze(1)
         sizes = (len(described), COMPONENTS, -1)
-        return torch.cat([described, described[:, :, 2:3] - straight, totals.expand(sizes), index.expand(sizes)], dim=2)
-
-
-_INDEX = np.arange(COMPONENTS)[:, None] / COMPONENTS
+        further = [described[:, :, 2:3] - straight, totals.expand(sizes), torch.from_numpy(_PLACES).expand(sizes)]
+        return torch.cat([described, *further], dim=2)
 
 
 def _turned(u: Tensor, strength: Tensor) -> Tensor:
