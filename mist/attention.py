@@ -45,11 +45,11 @@ class Block(nn.Module):
         self.before_feed = nn.LayerNorm(width)
         self.feed = feed_forward(width, 4 * width, width)
 
-    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Tokens (B, T, H) with mask (B, T) -> (B, T, H)."""
+    def forward(self, tokens: Tensor, mask: Tensor, first: int | None = None) -> Tensor:
+        """Tokens (B, T, H) with mask (B, T) -> (B, T, H), or (B, first, H) where no more of them are asked for."""
         normed = self.before_attention(tokens)  # (B, T, H)
-        tokens = tokens + self.attention(normed, normed, mask)  # (B, T, H)
-        return tokens + self.feed(self.before_feed(tokens))  # (B, T, H)
+        tokens = tokens[:, :first] + self.attention(normed[:, :first], normed, mask)  # (B, first, H)
+        return tokens + self.feed(self.before_feed(tokens))  # (B, first, H)
 
 
 class Pool(nn.Module):

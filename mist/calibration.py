@@ -23,11 +23,13 @@ Reference: Romano, Patterson and Candes (2019), Conformalized quantile regressio
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import prod
 from typing import Any
 
+import numpy as np
 import torch
+from scipy.special import ndtri
 from torch import Tensor
 
 from mist.errors import CheckpointError
@@ -198,13 +200,17 @@ def _rearrange(shifted: Tensor, quantiles: Tensor, taus: tuple[float, ...]) -> T
 
 def _at_least_normal(quantiles: Tensor, n: Tensor, taus: tuple[float, ...]) -> Tensor:
     """Quantiles (B, K) as far from the median as those of a bivariate normal with n (B,) rows, or further."""
-    middle = taus.index(0.5)
-    median = quantiles[:, middle : middle + 1]  # (B, 1)
+    median = quantiles[:, taus.index(0.5), None]  # (B, 1)
     stderr = (-torch.expm1(-2.0 * median)).clamp(min=0.0).sqrt() / n.to(quantiles).sqrt()[:, None]  # (B, 1)
-    normal = median + torch.special.ndtri(quantiles.new_tensor(taus).double()).to(quantiles) * stderr  # (B, K)
-    lower = torch.minimum(quantiles[:, :middle], normal[:, :middle]).clamp(min=0.0)
-    upper = torch.maximum(quantiles[:, middle + 1 :], normal[:, middle + 1 :])
-    return torch.cat([lower, median, upper], dim=1)
+    scores = torch.from_numpy(_normal_scores(taus)).to(quantiles)  # (K,), 0 at the median
+    normal = median + scores * stderr  # (B, K)
+    widened = torch.where(scores < 0, torch.minimum(quantiles, normal), torch.maximum(quantiles, normal))
+    return widened.clamp(min=0.0)
+
+
+@lru_cache(maxsize=8)
+def _normal_scores(taus: tuple[float, ...]) -> np.ndarray:
+    return ndtri(np.array(taus))
 
 
 def is_lower(taus: tuple[float, ...]) -> Tensor:

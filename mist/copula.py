@@ -7,6 +7,7 @@ becomes Phi^-1((r - 1/2) / n) with mid-ranks r, centred and scaled to unit varia
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,7 +22,7 @@ SMOOTH_BANDWIDTH = 0.3  # of a column's typical gap n^(-1/2); guess: wide enough
 
 @dataclass(frozen=True)
 class Scores:
-    """One side of B tables of equal shape after the marginals are gone.
+    """Columns of B tables of equal shape after the marginals are gone: those of one side or of both.
 
     Attributes:
         normal: Normal scores, (B, N, D) float64, zero mean and unit variance per column (zeros if constant).
@@ -36,10 +37,15 @@ class Scores:
     @property
     def tied(self) -> np.ndarray:
         """Which tables repeat a value within a column, (B,) bool."""
-        return (self.ties > 0).any(dim=1).cpu().numpy()
+        return np.any(self.ties.cpu().numpy() > 0, axis=1)
+
+    def split(self, widths: Sequence[int]) -> Iterator[Scores]:
+        """Scores of so many columns each."""
+        parts = (part.split_with_sizes(widths, dim=-1) for part in (self.normal, self.uniform, self.ties))
+        return map(Scores, *parts)
 
     def rows(self, order: Tensor) -> Scores:
-        """The same side with each table's rows in the order (B, N) int64."""
+        """The same columns with each table's rows in the order (B, N) int64."""
         index = order.unsqueeze(-1).expand_as(self.normal)
         return Scores(self.normal.gather(1, index), self.uniform.gather(1, index), self.ties)
 
@@ -87,7 +93,7 @@ def normal_scores(values: Tensor) -> Scores:
     """Scores of raw values by mid-ranks; no gradient.
 
     Args:
-        values: One side, (B, N, D), finite.
+        values: Columns of one side or of both, (B, N, D), finite.
     """
     n = values.shape[1]
     columns = np.ascontiguousarray(values.detach().cpu().numpy().swapaxes(1, 2))  # (B, D, N)
@@ -111,7 +117,7 @@ def smooth_scores(values: Tensor) -> Scores:
     """Scores by soft ranks, with a gradient to `values`; close to `normal_scores` for continuous columns.
 
     Args:
-        values: One side, (B, N, D), finite; memory grows with B N^2 D.
+        values: Columns of one side or of both, (B, N, D), finite; memory grows with B N^2 D.
     """
     n = values.shape[1]
     columns = values.double().transpose(1, 2)  # (B, D, N)
@@ -143,7 +149,10 @@ def content_order(x: Scores, y: Scores) -> Tensor:
     Returns:
         Row numbers, (B, N) int64.
     """
-    left, right = _key(x.normal), _key(y.normal)  # (B, N)
+    widths = x.normal.shape[2], y.normal.shape[2]
+    keys = _keys(torch.cat([x.normal, y.normal], dim=2).detach().cpu())  # (B, N, D_x + D_y)
+    sums = (side.sum(dim=2) for side in keys.split_with_sizes(widths, dim=2))  # of whole numbers, which know no order
+    left, right = (side / _STEPS for side in sums)  # (B, N)
     both, between = left + right, left - right
     sign = torch.where(
         (both.square() * between).sum(1, keepdim=True) < 0, -1.0, 1.0
@@ -159,8 +168,7 @@ def _mixing(n: int) -> np.ndarray:
     return np.random.default_rng(n).permutation(n)
 
 
-def _key(scores: Tensor) -> Tensor:
-    """A generic function of each row of one side, (B, N, D) -> (B, N), the same bits whatever the columns' order."""
-    scores = scores.detach().cpu()
+def _keys(scores: Tensor) -> Tensor:
+    """A generic function of each score, in steps: int64."""
     wave = torch.sin(2.3 * scores + 0.7) + 0.37 * scores.square() * torch.sin(5.1 * scores)
-    return (wave * _STEPS).round().long().sum(dim=-1) / _STEPS  # sums of whole numbers know no order
+    return (wave * _STEPS).round().long()

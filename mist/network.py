@@ -92,9 +92,10 @@ class Network(nn.Module):
     def unclamped(self, batch: Batch) -> Tensor:
         """Increasing quantiles before the clamp at 0, (B, K)."""
         tokens, mask = self._tokens(batch)  # (B, T, H), (B, T)
-        for block in self.blocks:
+        *blocks, last = self.blocks
+        for block in blocks:
             tokens = block(tokens, mask)  # (B, T, H)
-        table = self.norm(tokens[:, 0])  # (B, H)
+        table = self.norm(last(tokens, mask, first=1)[:, 0])  # (B, H)
         anchor = (self.mix(table).softmax(-1) * batch.anchors).sum(-1, keepdim=True)  # (B, 1)
         return _quantiles(anchor, self.levels(self.head(table)))  # (B, K)
 

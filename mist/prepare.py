@@ -279,8 +279,8 @@ def _copy_notices(sides: dict[str, _Side]) -> list[Notice]:
 
 def _first_order(values: Array) -> list[bytes]:
     """Of each column of (n, d): how many of its first rows lie below each of them, alike for increasing maps of it."""
-    first = values[:_COMPARED]
-    return [column.tobytes() for column in (first[None, :, :] < first[:, None, :]).sum(axis=1).T]
+    first = np.ascontiguousarray(values[:_COMPARED].T)  # (d, R)
+    return [column.tobytes() for column in (first[:, None, :] < first[:, :, None]).sum(axis=2)]
 
 
 def _monotone(one: NDArray[np.int64], other: NDArray[np.int64]) -> bool:

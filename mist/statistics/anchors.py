@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from scipy.special import digamma
@@ -21,35 +23,38 @@ def anchors(
     spectrum: Spectrum, matched: Pairs, near: Tensor, waves: Tensor, turned: Tensor, averaged: Matching
 ) -> Tensor:
     """Plug-in estimates that the network mixes, (B, ANCHORS) in nats, each clipped to [0, MAX_NATS]."""
-    fitted, cautious = spectrum.fitted_nats
-    held, held_cautious = (part.clamp_min(0.0) for part in spectrum.held_out_nats)
-    gaussian = fitted.sum(1) - gaussian_bias(spectrum.n, spectrum.d_x, spectrum.d_y)
-    k3 = near[:, :, MIDDLE].detach()
-    radial = k3[:, 4].clamp_min(0.0)
-    beyond = [held_cautious[:, count:].sum(1) for count in (1, 2, 3)]
-    total_waves = waves[:, :, features.SPECTRUM * 4 + 1]
+    _, fitted, _, _, gains = spectrum.totals  # (L, B) each
+    held = spectrum.held_out_nats.clamp_min(0.0)  # (L, B, C)
+    held_total = held.sum(2)  # (L, B)
+    gaussian = fitted[0] - gaussian_bias(spectrum.n, spectrum.d_x, spectrum.d_y)
+    whole, *leading, radial, _ = near[:, :, MIDDLE].unbind(1)  # (B,) each
+    beyond = held[1] @ torch.from_numpy(_beyond(held.shape[2]))  # (B, 3)
+    pairs = torch.stack(leading, dim=1).clamp_min(0.0) + beyond
+    positive = gaussian.clamp_min(0.0)
     parts = [
         gaussian,
-        cautious.sum(1),
-        held.sum(1),
-        held_cautious.sum(1),
-        spectrum.likelihood[0].sum(1),
-        spectrum.likelihood[1].sum(1),
-        k3[:, 0],
-        k3[:, 1].clamp_min(0.0) + beyond[0],
-        k3[:, 2].clamp_min(0.0) + beyond[1],
-        k3[:, 3].clamp_min(0.0) + beyond[2],
+        fitted[1],
+        *held_total,
+        *gains,
+        whole,
+        *pairs.unbind(1),
         matched.neighbour,
-        total_waves[:, 0],
-        total_waves[:, 1],
-        gaussian.clamp_min(0.0) + radial,
+        *waves[:, :, features.SPECTRUM * 4 + 1].unbind(1),
+        positive + radial.clamp_min(0.0),
         turned,
-        gaussian.clamp_min(0.0) + (turned - held_cautious.sum(1)).clamp_min(0.0),
+        positive + (turned - held_total[1]).clamp_min(0.0),
         torch.where(averaged.masks[:, 0], averaged.nats, matched.gaussian),
     ]
     return torch.stack(parts, dim=-1).clamp(0.0, MAX_NATS)
 
 
+@lru_cache(maxsize=8)
+def _beyond(count: int) -> np.ndarray:
+    """Sums over all pairs but the first, the first two and the first three, as a matrix (C, 3)."""
+    return np.tri(count, 3, -1)
+
+
+@lru_cache(maxsize=64)
 def gaussian_bias(n: int, d_x: int, d_y: int) -> float:
     """Mean excess of the plug-in Gaussian estimate under a Wishart law, in nats; 0 where it does not exist."""
     if n <= d_x + d_y + 1:

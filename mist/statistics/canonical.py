@@ -23,6 +23,7 @@ NOISE = 1e-3  # directions of weaker correlations are left out: rounding decides
 AT_ONCE = 1 << 14  # values up to which several moments are taken in one go: fewer calls, more memory
 FLOOR = 1e-8  # smallest shrinkage: 9 nats per component stay visible
 
+Widths = tuple[int, int]  # D_x and D_y
 Shares = tuple[tuple[float, ...], ...]  # how far a covariance shrinks, by shrinkage and fit, (L, F)
 
 
@@ -54,44 +55,55 @@ class CrossFit:
     """Canonical analysis of B tables on all rows, and on each half of them for use on the other half.
 
     Attributes:
-        whole: On all rows, leading dimensions (L, B) for L shrinkages.
+        fits: On all rows, the first half and the second, leading dimensions (L, 3, B) for L shrinkages.
         s: Variates of x of each half along directions of the other, (L, 2, B, N // 2, C); entry 0 was fitted on the
             first half and so holds rows of the second.
         t: Likewise for y.
-        rho: Correlations that the directions of `s` and `t` had where they were fitted, (L, 2, B, C).
     """
 
-    whole: Directions
+    fits: Directions
     s: Tensor
     t: Tensor
-    rho: Tensor
+
+    @property
+    def rho(self) -> Tensor:
+        """Correlations on all rows, (L, B, C)."""
+        return self.fits.rho[:, 0]
 
     def held_out(self) -> Tensor:
         """Correlations on rows that were not fitted, mean of both halves, (L, B, C)."""
         return correlation(self.s, self.t).mean(1)
 
+    def described(self) -> Tensor:
+        """What is known of every pair, (L, B, C, 5).
 
-def cross_fit(u: Tensor, v: Tensor, shrinkages: Sequence[Callable[[int, int], float]]) -> CrossFit:
-    """Analyse u (B, N, D_x) and v (B, N, D_y) at several shrinkages; each is a function of N and D.
+        Correlations on all rows and these in nats, held-out ones and these in nats with their sign, and the mean log
+        density ratio of rows that were not fitted.
+        """
+        known = torch.stack([self.rho, self.held_out()])
+        known_nats = nats(known) * known.sign()
+        gains = held_out_nats(self.s, self.t, self.fits.rho[:, 1:]).mean(1)
+        return torch.stack([known[0], known_nats[0], known[1], known_nats[1], gains], dim=-1)
+
+
+def cross_fit(both: Tensor, widths: Widths, shrinkages: Sequence[Callable[[int, int], float]]) -> CrossFit:
+    """Analyse the columns of x and y at several shrinkages.
 
     All fits of all shrinkages run as one batch: on small tables the number of calls decides the time.
+
+    Args:
+        both: Columns of x, followed by those of y, (B, N, D_x + D_y).
+        widths: D_x and D_y.
+        shrinkages: Each a function of N and D.
     """
-    n, half = u.shape[1], u.shape[1] // 2
-    halves_u, halves_v = _halves(u, half), _halves(v, half)  # (2, B, H, D)
-    sizes = (n, half, half)
+    n, half = both.shape[1], both.shape[1] // 2
+    halves = torch.stack([both[:, :half], both[:, half : 2 * half]])  # an odd last row is in neither
     share_x, share_y = (
-        tuple(tuple(shrink(size, side.shape[2]) for size in sizes) for shrink in shrinkages) for side in (u, v)
+        tuple(tuple(shrink(size, width) for size in (n, half, half)) for shrink in shrinkages) for width in widths
     )
-    found = _from_moments(
-        _moments(u, u, halves_u, halves_u),
-        _moments(v, v, halves_v, halves_v),
-        _moments(u, v, halves_u, halves_v),
-        share_x,
-        share_y,
-    )
-    ways = found[:, 1:]
-    s, t = halves_u.flip(0) @ ways.x, halves_v.flip(0) @ ways.y  # (L, 2, B, H, C)
-    return CrossFit(found[:, 0], s, t, ways.rho)
+    fits = _from_moments(_moments(both, halves), share_x, share_y, widths)
+    held_u, held_v = halves.flip(0).split_with_sizes(widths, dim=3)  # (2, B, H, D_x) and (2, B, H, D_y)
+    return CrossFit(fits, held_u @ fits.x[:, 1:], held_v @ fits.y[:, 1:])
 
 
 def faithful(n: int, d: int) -> float:
@@ -107,8 +119,8 @@ def cautious(n: int, d: int) -> float:
 
 def directions(u: Tensor, v: Tensor, shrink_x: float, shrink_y: float) -> Directions:
     """Canonical directions of normal scores u (B, N, D_x) and v (B, N, D_y)."""
-    c_x, c_y, c_xy = (_product(a, b).unsqueeze(0) for a, b in ((u, u), (v, v), (u, v)))
-    return _from_moments(c_x, c_y, c_xy, ((shrink_x,),), ((shrink_y,),))[0, 0]
+    moments = _product(torch.cat([u, v], dim=2)).unsqueeze(0)  # (1, B, D, D)
+    return _from_moments(moments, ((shrink_x,),), ((shrink_y,),), (u.shape[2], v.shape[2]))[0, 0]
 
 
 def nats(rho: Tensor) -> Tensor:
@@ -145,6 +157,16 @@ def kurtoses(*sets: Tensor) -> Tensor:
     return kurtosis(torch.stack(sets))
 
 
+def standardised(s: Tensor) -> Tensor:
+    """Columns (B, N, C) of mean 0 and mean square 1; zeros where they are constant."""
+    return scaled(s - s.mean(1, keepdim=True))
+
+
+def scaled(s: Tensor) -> Tensor:
+    """Columns (B, N, C) with a mean square of 1."""
+    return s / s.square().mean(1, keepdim=True).clamp_min(1e-12).sqrt()
+
+
 def fix_signs(s: Tensor) -> Tensor:
     """+1 or -1 per variate (B, 1, C) so that third moments become positive: eigenvectors have no sign of their own."""
     return torch.where((s.square() * s).sum(1, keepdim=True) < 0, -1.0, 1.0)
@@ -157,29 +179,33 @@ def held_out_nats(s: Tensor, t: Tensor, rho: Tensor) -> Tensor:
     return nats(rho) + moments
 
 
-def _halves(u: Tensor, half: int) -> Tensor:
-    """First and second half of the rows of u (B, N, D), (2, B, N // 2, D); an odd last row is in neither."""
-    return torch.stack([u[:, :half], u[:, half : 2 * half]])
+def _product(u: Tensor) -> Tensor:
+    """Mean of outer products along N, (..., N, D) -> (..., D, D)."""
+    return u.transpose(-1, -2) @ u / u.shape[-2]
 
 
-def _product(u: Tensor, v: Tensor) -> Tensor:
-    """Mean of outer products along N, (..., N, D_x) and (..., N, D_y) -> (..., D_x, D_y)."""
-    return u.transpose(-1, -2) @ v / u.shape[-2]
-
-
-def _moments(u: Tensor, v: Tensor, halves_u: Tensor, halves_v: Tensor) -> Tensor:
-    """Second moments of all rows and of either half, (3, B, D_x, D_y)."""
-    parts = _product(halves_u, halves_v)  # (2, B, D_x, D_y)
-    n, paired = u.shape[1], 2 * halves_u.shape[2]
-    whole = parts.mean(0)
+def _moments(u: Tensor, halves: Tensor) -> Tensor:
+    """Second moments of all rows (B, N, D) and of either half (2, B, N // 2, D), (3, B, D, D)."""
+    parts = _product(halves)  # (2, B, D, D)
+    n, paired = u.shape[1], 2 * halves.shape[2]
+    whole = parts.mean(0, keepdim=True)
     if paired < n:
-        whole = (whole * paired + u[:, paired:].transpose(1, 2) @ v[:, paired:]) / n
-    return torch.cat([whole.unsqueeze(0), parts])
+        last = u[:, paired:]  # (B, 1, D)
+        whole = (whole * paired + last.transpose(1, 2) @ last) / n
+    return torch.cat([whole, parts])
 
 
-def _from_moments(c_x: Tensor, c_y: Tensor, c_xy: Tensor, share_x: Shares, share_y: Shares) -> Directions:
-    """Directions for moments (F, B, D, D) of F fits and shrinkages (L, F), with leading dimensions (L, F, B)."""
-    white_x, white_y = _whitener(c_x, share_x), _whitener(c_y, share_y)  # (L, F, B, D, D)
+def _from_moments(moments: Tensor, share_x: Shares, share_y: Shares, widths: Widths) -> Directions:
+    """Directions for moments (F, B, D, D) of F fits and shrinkages (L, F), with leading dimensions (L, F, B).
+
+    Args:
+        moments: Second moments of the columns of x, followed by those of y.
+        share_x: How far those of x are shrunk.
+        share_y: Likewise for y.
+        widths: D_x and D_y, the sum of which is D.
+    """
+    (c_x, c_xy), (_, c_y) = (rows.split_with_sizes(widths, dim=-1) for rows in moments.split_with_sizes(widths, dim=-2))
+    white_x, white_y = _whiteners(c_x, c_y, share_x, share_y)  # (L, F, B, D_x, D_x), (L, F, B, D_y, D_y)
     cross = white_x.transpose(-1, -2) @ c_xy @ white_y  # (L, F, B, D_x, D_y)
     if cross.shape[-2] <= cross.shape[-1]:
         left, rho = _left_vectors(cross)  # (..., D_x, C), (..., C)
@@ -187,23 +213,31 @@ def _from_moments(c_x: Tensor, c_y: Tensor, c_xy: Tensor, share_x: Shares, share
     else:
         right, rho = _left_vectors(cross.transpose(-1, -2))
         left = _unit(cross @ right)
-    seen = (rho > NOISE).unsqueeze(-2).to(cross.dtype)
+    seen = (rho > NOISE).unsqueeze(-2)
     return Directions(white_x @ (left * seen), white_y @ (right * seen), rho, white_x, white_y)
 
 
+def _whiteners(c_x: Tensor, c_y: Tensor, share_x: Shares, share_y: Shares) -> tuple[Tensor, Tensor]:
+    """What `_whitener` finds for either side, in one go where they have as many columns."""
+    if c_x.shape != c_y.shape:
+        return _whitener(c_x, share_x), _whitener(c_y, share_y)
+    both = _whitener(torch.stack([c_x, c_y], dim=1).flatten(1, 2), share_x)  # (L, F, 2 B, D, D)
+    white_x, white_y = both.chunk(2, dim=2)
+    return white_x, white_y
+
+
 def _whitener(covariance: Tensor, shares: Shares) -> Tensor:
-    """W (L, F, B, D, D) with W^T C W = 1 for covariances (F, B, D, D) shrunk by shares (L, F)."""
-    share, identity = torch.from_numpy(_expanded(shares)), torch.from_numpy(_identity(covariance.shape[-1]))
-    factor = torch.linalg.cholesky((1 - share) * covariance + (share + 1e-9) * identity)
+    """W (L, F, B, D, D) with W^T C W = 1 for covariances C (F, B, D, D) shrunk by shares (L, F)."""
+    kept, ridge, identity = map(torch.from_numpy, _shrinkage(shares, covariance.shape[-1]))
+    factor = torch.linalg.cholesky(kept * covariance + ridge)
     return torch.linalg.solve_triangular(factor, identity, upper=False).transpose(-1, -2)
 
 
-@lru_cache(maxsize=64)
-def _expanded(shares: Shares) -> np.ndarray:
-    return np.array(shares)[:, :, None, None, None]
-
-
-_identity = lru_cache(maxsize=8)(np.eye)
+@lru_cache(maxsize=16)
+def _shrinkage(shares: Shares, d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What a covariance keeps (L, F, 1, 1, 1), what it gains (L, F, 1, D, D), and the identity (D, D)."""
+    share, identity = np.array(shares)[:, :, None, None, None], np.eye(d)
+    return 1 - share, (share + 1e-9) * identity, identity
 
 
 def _left_vectors(cross: Tensor) -> tuple[Tensor, Tensor]:
@@ -214,4 +248,4 @@ def _left_vectors(cross: Tensor) -> tuple[Tensor, Tensor]:
 
 def _unit(columns: Tensor) -> Tensor:
     """Columns of unit length along the last dimension but one."""
-    return columns / columns.norm(dim=-2, keepdim=True).clamp_min(1e-12)
+    return columns / torch.linalg.vector_norm(columns, dim=-2, keepdim=True).clamp_min(1e-12)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mist.statistics.canonical import cautious, cross_fit, nats
+from mist.statistics.canonical import cautious, cross_fit, nats, standardised
 
 PROJECTIONS = 14  # twice as many features per side
 SPECTRUM = 5
@@ -33,32 +33,24 @@ def nonlinear_spectra(sets: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:
         For each set (B, FEATURES) float64: leading correlations in-sample and held out, as such and in nats, and their
         sums.
     """
-    left, right = (torch.cat([_waves(pair[side][:, :ROWS]) for pair in sets]) for side in (0, 1))  # (S B, N, 2P)
-    fits = cross_fit(left, right, (cautious,))
-    fitted, held_out = fits.whole.rho[0], fits.held_out()[0]  # (S B, 2P) each
-    fitted_nats, held_out_nats = nats(fitted), nats(held_out.clamp_min(0.0))
-    described = torch.cat(
-        [
-            fitted[:, :SPECTRUM],
-            fitted_nats[:, :SPECTRUM],
-            held_out[:, :SPECTRUM],
-            held_out_nats[:, :SPECTRUM],
-            fitted_nats.sum(1, keepdim=True),
-            held_out_nats.sum(1, keepdim=True),
-            held_out.sum(1, keepdim=True),
-            held_out.square().sum(1, keepdim=True),
-        ],
-        dim=-1,
-    )
+    sides = [side[:, :ROWS] for pair in zip(*sets, strict=True) for side in pair]  # all of s, then all of t
+    waves = _waves(sides).chunk(2)  # (S B, N, 2P) each
+    fits = cross_fit(torch.cat(waves, dim=2), (2 * PROJECTIONS, 2 * PROJECTIONS), (cautious,))
+    fitted, held_out = fits.rho[0], fits.held_out()[0]  # (S B, 2P) each
+    fitted_nats, held_out_nats = nats(torch.stack([fitted, held_out.clamp_min(0.0)]))
+    spectra = torch.stack([fitted, fitted_nats, held_out, held_out_nats], dim=1)[:, :, :SPECTRUM]
+    sums = [part.sum(1) for part in (fitted_nats, held_out_nats, held_out, held_out.square())]
+    described = torch.cat([spectra.flatten(1), torch.stack(sums, dim=1)], dim=1)
     return list(described.chunk(len(sets)))
 
 
-def _waves(s: Tensor) -> Tensor:
-    """Centred cosines and sines of fixed projections of s (B, N, C), (B, N, 2P); those of float32 take less time."""
-    angle = (s @ torch.from_numpy(_projections(s.shape[2])).to(s)).float()
-    waves = torch.cat([torch.cos(angle), torch.sin(angle)], dim=-1).to(s.dtype)
-    waves = waves - waves.mean(1, keepdim=True)
-    return waves / waves.square().mean(1, keepdim=True).clamp_min(1e-12).sqrt()
+def _waves(sides: Sequence[Tensor]) -> Tensor:
+    """Standardised cosines and sines of fixed projections of S variates (B, N, C), (S B, N, 2P).
+
+    Those of float32 take less time.
+    """
+    angles = torch.cat([side @ torch.from_numpy(_projections(side.shape[2])) for side in sides]).float()
+    return standardised(torch.cat([torch.cos(angles), torch.sin(angles)], dim=-1).double())
 
 
 @cache

@@ -120,7 +120,7 @@ def _from_counts(counts: Counts) -> Neighbours:
 
 def _contributions(k: np.ndarray, n_s: np.ndarray, n_t: np.ndarray, n: int) -> np.ndarray:
     psi = _psi(n)
-    return psi[k.astype(np.int64)] + psi[n] - psi[n_s] - psi[n_t]
+    return psi.take(k.astype(np.int64)) + psi[n] - psi.take(n_s) - psi.take(n_t)
 
 
 @lru_cache(maxsize=32)

@@ -73,7 +73,7 @@ def matched_pairs(x: Scores, y: Scores, coefficients: Tensor, whole: np.ndarray 
     block = coefficients[rows, i, :, j, :].double()  # (B, M, K, K)
     noise = FREQUENCIES**2 / min(n, ROWS)
     excess = energy.double() - noise
-    own = excess[rows, i, j]  # (B, M)
+    own, own_peak, own_fine = torch.stack([excess, peak, fine])[:, rows, i, j]  # (B, M) each
     spectrum = torch.linalg.svdvals(block.detach()).clamp(max=1 - 1e-6)  # (B, M, K)
     u = x.normal.gather(2, i.unsqueeze(1).expand(-1, n, -1))  # (B, N, M)
     v = y.normal.gather(2, j.unsqueeze(1).expand(-1, n, -1))
@@ -97,10 +97,10 @@ def matched_pairs(x: Scores, y: Scores, coefficients: Tensor, whole: np.ndarray 
         spectrum[..., 0],
         bent_nats,
         torch.log1p(rival.clamp_min(-0.9)),
-        torch.log1p(peak[rows, i, j] * searched) / 4,
-        nats(peak[rows, i, j].clamp(max=0.999).sqrt()),
-        fine[rows, i, j] * searched / math.sqrt(2 * COUNT),  # in units of its spread under independence
-        torch.log1p(fine[rows, i, j].clamp_min(-0.9)),
+        torch.log1p(own_peak * searched) / 4,
+        nats(own_peak.clamp(max=0.999).sqrt()),
+        own_fine * searched / math.sqrt(2 * COUNT),  # in units of its spread under independence
+        torch.log1p(own_fine.clamp_min(-0.9)),
         torch.arange(matched, dtype=torch.float64).expand(batch, -1) / MATCHES,
     ]
     tokens = torch.cat([torch.stack(features, -1), knn, knn_mask.unsqueeze(-1)], dim=-1)

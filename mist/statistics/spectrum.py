@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from mist.statistics.canonical import (
     COMPONENTS,
+    Widths,
     cautious,
     correlation,
     correlations,
     cross_fit,
     faithful,
     fix_signs,
-    held_out_nats,
     kurtoses,
-    nats,
+    scaled,
 )
 
 FEATURES = 20
@@ -23,43 +26,52 @@ ROWS = 4096  # of the moments beyond the correlations: they describe, and are no
 
 
 class Spectrum:
-    """Canonical analysis of B tables: in-sample and cross-fitted, at both shrinkages."""
+    """Canonical analysis of B tables, in-sample and cross-fitted, at L = 2 shrinkages: faithful and cautious.
 
-    def __init__(self, u: Tensor, v: Tensor) -> None:
-        self.n, self.d_x, self.d_y = u.shape[1], u.shape[2], v.shape[2]
-        self.u, self.v = u, v
-        fits = cross_fit(u, v, (faithful, cautious))
-        self.fitted = (fits.whole[0], fits.whole[1])  # by shrinkage: faithful, cautious
-        held_out = fits.held_out()
-        self.held_out = (held_out[0], held_out[1])  # cross-fitted correlations, (B, C) each
-        gains = held_out_nats(fits.s, fits.t, fits.rho).mean(1)
-        self.likelihood = (gains[0], gains[1])  # held-out nats, (B, C) each
-        self.fitted_nats = tuple(nats(fit.rho) for fit in self.fitted)  # (B, C) each
-        self.held_out_nats = tuple(nats(held) * held.sign() for held in self.held_out)  # negative where they are
+    Attributes:
+        held_out: Cross-fitted correlations, (L, B, C).
+        held_out_nats: What these are in nats, negative where they are, (L, B, C).
+        described: These and more, (L, B, C, 5); see `CrossFit.described`.
+        totals: Sums of `described` over all pairs, (5, L, B).
+        s: Variates of x by the cautious shrinkage, which defines them where the faithful ones are noise, (B, N, C).
+        t: Likewise for y.
+        unit_s: `s` with a mean square of 1.
+        unit_t: Likewise for y.
+        half_s: Variates of x in the second half of the rows along directions of the first, (B, N // 2, C).
+        half_t: Likewise for y.
+        white_s: All columns of x whitened, by the faithful shrinkage, (B, N, D_x).
+        white_t: Likewise for y.
+        radius: Squared norms of their rows, of x and of y, (B, N, 2).
+    """
+
+    def __init__(self, both: Tensor, widths: Widths) -> None:
+        """Analyse normal scores of x, followed by those of y, (B, N, D_x + D_y), of such widths."""
+        self.n, (self.d_x, self.d_y) = both.shape[1], widths
+        fits = cross_fit(both, widths, (faithful, cautious))
+        self.described = fits.described()
+        _, _, self.held_out, self.held_out_nats, _ = self.described.unbind(-1)
+        self.totals = self.described.sum(2).movedim(-1, 0)
         self.held_out_bent = correlation(fits.s[1, :, :, :ROWS].abs(), fits.t[1, :, :, :ROWS].abs()).mean(0)
-        self.half_s, self.half_t = fits.s[1, 0], fits.t[1, 0]  # the second half along directions of the first
-        # the cautious variates are defined where the faithful ones are noise
-        self.s, self.t = _aligned(u @ self.fitted[1].x, v @ self.fitted[1].y)  # (B, N, C) each
-        self.radius_s = (u @ self.fitted[0].white_x).square().sum(-1, keepdim=True)  # (B, N, 1)
-        self.radius_t = (v @ self.fitted[0].white_y).square().sum(-1, keepdim=True)
+        self.half_s, self.half_t = fits.s[1, 0], fits.t[1, 0]
+        u, v = both.split_with_sizes(widths, dim=2)
+        bare, careful = fits.fits[0, 0], fits.fits[1, 0]  # on all rows
+        self.s, self.t = u @ careful.x, v @ careful.y
+        self.unit_s, self.unit_t = scaled(self.s), scaled(self.t)
+        signs = fix_signs(self.unit_s + self.unit_t)  # of canonical pairs together, so that they follow from the data
+        self.s, self.t, self.unit_s, self.unit_t = (part * signs for part in (self.s, self.t, self.unit_s, self.unit_t))
+        self.white_s, self.white_t = u @ bare.white_x, v @ bare.white_y
+        self.radius = torch.stack([white.square().sum(-1) for white in (self.white_s, self.white_t)], dim=-1)
 
     def tokens(self) -> Tensor:
         """One token per leading canonical pair, (B, C, FEATURES)."""
         count = min(self.s.shape[2], COMPONENTS)
         s, t = self.s[:, :ROWS, :count], self.t[:, :ROWS, :count]
-        stack = []
-        for level in (0, 1):
-            rho = self.fitted[level].rho[:, :count]
-            held = self.held_out[level][:, :count]
-            held_nats = self.held_out_nats[level][:, :count]
-            stack += [rho, self.fitted_nats[level][:, :count], held, held_nats, self.likelihood[level][:, :count]]
         square_s, square_t = s.square(), t.square()
         plain, folded, squared, one, two = correlations(
             (s, t), (s.abs(), t.abs()), (square_s, square_t), (square_s, t), (s, square_t)
         )
         spread_s, spread_t, spread_sum, spread_gap = kurtoses(s, t, s + t, s - t)
-        index = torch.arange(count, dtype=torch.float64).expand(len(s), -1)
-        stack += [
+        further = [
             plain,
             folded,
             squared,
@@ -68,13 +80,14 @@ class Spectrum:
             spread_s + spread_t - 6,
             (spread_s - spread_t).abs(),
             spread_sum - spread_gap,
-            index / COMPONENTS,
-            torch.log1p(index),
         ]
-        return torch.stack(stack, dim=-1)
+        described = self.described[:, :, :count].movedim(0, 2).flatten(2)  # (B, C, 10)
+        places = torch.from_numpy(_places(count)).expand(len(s), -1, -1)  # (B, C, 2)
+        return torch.cat([described, torch.stack(further, dim=-1), places], dim=-1)
 
 
-def _aligned(s: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-    """Flip canonical pairs together so that signs follow from the data."""
-    signs = fix_signs(s / s.std(1, keepdim=True).clamp_min(1e-12) + t / t.std(1, keepdim=True).clamp_min(1e-12))
-    return s * signs, t * signs
+@lru_cache(maxsize=8)
+def _places(count: int) -> np.ndarray:
+    """Where a pair stands among others, (C, 2)."""
+    index = np.arange(count, dtype=float)
+    return np.stack([index / COMPONENTS, np.log1p(index)], axis=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from mist.statistics import features, matching, pairs, swirl
 from mist.statistics import spectrum as spectra
 from mist.statistics.anchors import anchors
 from mist.statistics.budget import Rows, budget
-from mist.statistics.canonical import correlation, fix_signs, kurtosis
+from mist.statistics.canonical import correlation, fix_signs, kurtosis, scaled
 from mist.statistics.neighbours import MIDDLE, NEIGHBOURS, Neighbours, ksg, ksg_leading
 from mist.statistics.spectrum import Spectrum
 from mist.statistics.swirl import Swirl
@@ -47,12 +48,12 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
         differentiable: Soft ranks instead of ranks, so that tokens carry a gradient to x and y. Nearest-neighbour
             tokens carry none.
     """
-    to_scores = smooth_scores if differentiable else normal_scores
-    u, v = to_scores(x), to_scores(y)
-    order = content_order(u, v)
-    u, v = u.rows(order), v.rows(order)
-    n, d_x, d_y = u.normal.shape[1], u.normal.shape[2], v.normal.shape[2]
-    spectrum = Spectrum(u.normal, v.normal)
+    n, d_x, d_y = x.shape[1], x.shape[2], y.shape[2]
+    widths = d_x, d_y
+    both = (smooth_scores if differentiable else normal_scores)(torch.cat([x, y], dim=2))
+    both = both.rows(content_order(*both.split(widths)))
+    u, v = both.split(widths)
+    spectrum = Spectrum(both.normal, widths)
     coefficients = pairs.coefficients(u.uniform, v.uniform)
     turned = Swirl(u.normal, v.normal, coefficients.square().sum((2, 4)))
     near, all_local, lead_local = _neighbour_sets(u, v, spectrum, turned)
@@ -68,10 +69,10 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
         "features": waves,
         "swirl": turned.tokens(spectrum.held_out[1], spectrum.held_out_nats[1]),
         "table": _table_token(u, v, spectrum, matched),
-        "rows": _row_tokens(u, v, spectrum, all_local, lead_local),
+        "rows": _row_tokens(spectrum, all_local, lead_local),
         "matching": averaged.tokens,
     }
-    masks = {name: torch.ones(group.shape[:2], dtype=torch.bool) for name, group in tokens.items()}
+    masks = {name: torch.from_numpy(np.ones(group.shape[:2], dtype=bool)) for name, group in tokens.items()}
     return Batch(
         tokens={name: _squash(group).float() for name, group in tokens.items()},
         masks=masks | {"matching": averaged.masks},
@@ -96,7 +97,7 @@ def _neighbour_sets(u: Scores, v: Scores, spectrum: Spectrum, turned: Swirl) -> 
     if columns == 2:  # every other set would look at the same two columns
         sets = [_halved(x, y, tied, rows.all)] * NEIGHBOUR_SETS
     else:
-        radius_s, radius_t = _arrays(spectrum.radius_s, spectrum.radius_t)
+        radius_s, radius_t = _arrays(*spectrum.radius.chunk(2, dim=2))
         turned_s, turned_t = _arrays(*turned.variates)
         sets = [
             _halved(x, y, tied, rows.all),
@@ -159,18 +160,15 @@ def _described(whole: Neighbours, part: Neighbours, rows: int) -> np.ndarray:
 def _wave_tokens(u: Scores, v: Scores, spectrum: Spectrum, matched: pairs.Pairs) -> Tensor:
     """Random-feature tokens of the leading canonical pairs and of the strongest matched columns, (B, 2, F)."""
     count = min(LEADING, spectrum.d_x, spectrum.d_y)
-    n = spectrum.n
-    s, t = spectrum.s, spectrum.t
-    if spectrum.d_x <= LEADING and spectrum.d_y <= LEADING:  # all of both sides, not only what is matched
-        s, t = u.normal @ spectrum.fitted[0].white_x, v.normal @ spectrum.fitted[0].white_y
-        s, t = _principal(s, spectrum.t), _principal(t, spectrum.s)
+    if max(spectrum.d_x, spectrum.d_y) <= LEADING:  # all of both sides, not only what is matched
+        s, t = _principal(spectrum.white_s, spectrum.t), _principal(spectrum.white_t, spectrum.s)
+        sets = [(scaled(s), scaled(t))]
     else:
-        s, t = s[..., :count], t[..., :count]
-    sets = [(_scaled(s), _scaled(t))]
+        sets = [(spectrum.unit_s[..., :count], spectrum.unit_t[..., :count])]
     strongest = min(2, count)
     if spectrum.d_x > 1 or spectrum.d_y > 1:  # in 1+1 dimensions both sets are the same
-        left = u.normal.gather(2, matched.x[:, None, :strongest].expand(-1, n, -1))
-        right = v.normal.gather(2, matched.y[:, None, :strongest].expand(-1, n, -1))
+        left = u.normal.gather(2, matched.x[:, None, :strongest].expand(-1, spectrum.n, -1))
+        right = v.normal.gather(2, matched.y[:, None, :strongest].expand(-1, spectrum.n, -1))
         sets.append((left, right))
     described = features.nonlinear_spectra(sets)
     both = torch.stack([described[0], described[-1]], dim=1)
@@ -194,60 +192,52 @@ def _principal(white: Tensor, other: Tensor) -> Tensor:
     return turned * fix_signs(turned)
 
 
-def _scaled(s: Tensor) -> Tensor:
-    return s / s.square().mean(1, keepdim=True).clamp_min(1e-12).sqrt()
-
-
 def _table_token(u: Scores, v: Scores, spectrum: Spectrum, matched: pairs.Pairs) -> Tensor:
     """Sizes, ties and totals, (B, 1, GLOBAL_FEATURES)."""
-    n, d_x, d_y = spectrum.n, spectrum.d_x, spectrum.d_y
-    small, large = min(d_x, d_y), max(d_x, d_y)
-    batch = len(u.normal)
-    sizes = [
-        math.log(n) - 5.0,
-        math.log(small),
-        math.log(large),
-        math.log((d_x + d_y) / n),
-        math.log(small * large / n),
-        1.0 / math.sqrt(n),
-        n**-0.5 * small,
-    ]
-    constants = torch.tensor(sizes, dtype=torch.float64).expand(batch, -1)
-    ties = [part for side in (u.ties, v.ties) for part in (side.mean(1), side.amax(1))]
-    a, b, c, d = ties
-    symmetric = [a + c, (a - c).abs(), b + d, (b - d).abs()]
-    radial = correlation(torch.log(spectrum.radius_s + 1e-6), torch.log(spectrum.radius_t + 1e-6))[:, 0]
-    heavy = [kurtosis(spectrum.radius_s.sqrt())[:, 0], kurtosis(spectrum.radius_t.sqrt())[:, 0]]
-    totals = [
-        spectrum.fitted_nats[0].sum(1),
-        spectrum.fitted_nats[1].sum(1),
-        spectrum.held_out_nats[0].sum(1),
-        spectrum.held_out_nats[1].sum(1),
-        spectrum.likelihood[0].sum(1),
-        spectrum.likelihood[1].sum(1),
-        spectrum.held_out[1].sum(1),
+    a, b, c, d = [part for side in (u.ties, v.ties) for part in (side.mean(1), side.amax(1))]
+    ties = [a + c, (a - c).abs(), b + d, (b - d).abs()]
+    logs = torch.log(spectrum.radius + 1e-6)
+    radial = correlation(logs[:, :, :1], logs[:, :, 1:])[:, 0]
+    heavy = kurtosis(spectrum.radius.sqrt())  # (B, 2)
+    _, fitted_nats, held_out, held_out_nats, gains = spectrum.totals  # (L, B) each
+    further = [
+        *fitted_nats,
+        *held_out_nats,
+        *gains,
+        held_out[1],
         radial,
-        heavy[0] + heavy[1] - 6.0,
-        (heavy[0] - heavy[1]).abs(),
+        heavy.sum(1) - 6.0,
+        (heavy[:, 0] - heavy[:, 1]).abs(),
         matched.gaussian,
     ]
-    token = torch.cat([constants, torch.stack(symmetric + totals, -1), matched.totals], dim=-1)
-    return token.unsqueeze(1)
+    sizes = torch.from_numpy(_sizes(spectrum.n, spectrum.d_x, spectrum.d_y)).expand(len(logs), -1)
+    return torch.cat([sizes, torch.stack(ties + further, -1), matched.totals], dim=-1).unsqueeze(1)
 
 
-def _row_tokens(u: Scores, v: Scores, spectrum: Spectrum, all_local: Tensor, lead_local: Tensor) -> Tensor:
+@lru_cache(maxsize=64)
+def _sizes(n: int, d_x: int, d_y: int) -> np.ndarray:
+    """What the numbers of rows and columns have to say, (7,)."""
+    small, large = min(d_x, d_y), max(d_x, d_y)
+    return np.array(
+        [
+            math.log(n) - 5.0,
+            math.log(small),
+            math.log(large),
+            math.log((d_x + d_y) / n),
+            math.log(small * large / n),
+            1.0 / math.sqrt(n),
+            n**-0.5 * small,
+        ]
+    )
+
+
+def _row_tokens(spectrum: Spectrum, all_local: Tensor, lead_local: Tensor) -> Tensor:
     """The first rows themselves, in coordinates without sides or signs, (B, R, ROW_FEATURES)."""
-    count = min(spectrum.n, TOKEN_ROWS)
-    s, t = _scaled(spectrum.s), _scaled(spectrum.t)
-    parts = []
-    for k in range(LEADING):
-        if k < s.shape[2]:
-            one, two = s[:, :count, k], t[:, :count, k]
-            parts += [one * two, one.square() + two.square(), (one.square() - two.square()).abs()]
-        else:
-            parts += [torch.zeros_like(s[:, :count, 0])] * 3
-    log_s = torch.log(spectrum.radius_s[:, :count, 0] / spectrum.d_x + 1e-6)
-    log_t = torch.log(spectrum.radius_t[:, :count, 0] / spectrum.d_y + 1e-6)
-    parts += [log_s + log_t, (log_s - log_t).abs(), log_s * log_t]
-    parts += [all_local, lead_local]
-    return torch.stack(parts, dim=-1)
+    s, t = spectrum.unit_s[:, :TOKEN_ROWS, :LEADING], spectrum.unit_t[:, :TOKEN_ROWS, :LEADING]
+    square_s, square_t = s.square(), t.square()
+    pairs = torch.stack([s * t, square_s + square_t, (square_s - square_t).abs()], dim=-1).flatten(2)  # (B, R, 3 C)
+    pairs = torch.nn.functional.pad(pairs, (0, 3 * LEADING - pairs.shape[2]))
+    columns = torch.from_numpy(np.array([spectrum.d_x, spectrum.d_y]))
+    log_s, log_t = torch.log(spectrum.radius[:, :TOKEN_ROWS] / columns + 1e-6).unbind(2)
+    further = [log_s + log_t, (log_s - log_t).abs(), log_s * log_t, all_local, lead_local]
+    return torch.cat([pairs, torch.stack(further, dim=-1)], dim=-1)

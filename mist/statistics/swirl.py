@@ -7,10 +7,11 @@ whatever plane they turn; their canonical correlations show what was hidden, and
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from mist.statistics.canonical import CrossFit, cautious, cross_fit, held_out_nats, nats
+from mist.statistics.canonical import cautious, cross_fit, standardised
 
 COLUMNS = 12  # of a side, those with most dependence on the other; three times as many features
 TURNS = 2.0  # of the angle per log(1 + r^2): guess, at 1 spirals of speed 1 fit worse, at 3 noise grows
@@ -18,6 +19,7 @@ ROWS = 4096
 COMPONENTS = 6
 PAIRS = 2
 FEATURES = 10
+_PLACES = np.arange(COMPONENTS)[:, None] / COMPONENTS  # where a pair stands among others
 
 
 class Swirl:
@@ -25,7 +27,8 @@ class Swirl:
 
     Attributes:
         total: Nats of all held-out correlations that are positive, (B,).
-        fits: The analysis.
+        variates: The two leading pairs on the second half of the rows, along directions of the first,
+            (B, N // 2, PAIRS) each.
     """
 
     def __init__(self, u: Tensor, v: Tensor, energy: Tensor) -> None:
@@ -36,16 +39,12 @@ class Swirl:
             v: Normal scores of y, (B, N, D_y).
             energy: Strength of the dependence of every pair of columns, (B, D_x, D_y).
         """
-        u, v = u[:, :ROWS], v[:, :ROWS]
-        left, right = _turned(u, energy.amax(2)), _turned(v, energy.amax(1))  # (B, N, 3 D)
-        self.fits: CrossFit = cross_fit(left, right, (cautious,))
-        self.held_out = self.fits.held_out()[0]  # (B, C)
-        self.total = nats(self.held_out.clamp_min(0.0)).sum(1)
-
-    @property
-    def variates(self) -> tuple[Tensor, Tensor]:
-        """The two leading pairs on the second half of the rows, along directions of the first, (B, N // 2, 2) each."""
-        return self.fits.s[0, 0, :, :, :PAIRS], self.fits.t[0, 0, :, :, :PAIRS]
+        left, right = _turned(u[:, :ROWS], energy.amax(2)), _turned(v[:, :ROWS], energy.amax(1))  # (B, N, 3 D)
+        columns = standardised(torch.cat([left, right], dim=2))
+        fits = cross_fit(columns, (left.shape[2], right.shape[2]), (cautious,))
+        self.variates = fits.s[0, 0, :, :, :PAIRS], fits.t[0, 0, :, :, :PAIRS]
+        self._described = fits.described()[0]  # (B, C, 5)
+        self.total = self._described[:, :, 3].clamp_min(0.0).sum(1)
 
     def tokens(self, plain: Tensor, plain_nats: Tensor) -> Tensor:
         """One token per leading pair, (B, COMPONENTS, FEATURES), beside the plain held-out correlations.
@@ -54,37 +53,23 @@ class Swirl:
             plain: These correlations, (B, C').
             plain_nats: Each in nats, with its sign.
         """
-        rho = _leading(self.fits.whole.rho[0])
-        gain = held_out_nats(self.fits.s[0], self.fits.t[0], self.fits.rho[0]).mean(0)
-        held, straight = _leading(self.held_out), _leading(plain)
-        fitted_nats = nats(self.fits.whole.rho[0])
-        index = torch.arange(COMPONENTS, dtype=rho.dtype).expand_as(rho)
-        totals = [fitted_nats.sum(1), self.total, self.total - plain_nats.clamp_min(0.0).sum(1)]
-        parts = [
-            rho,
-            _leading(fitted_nats),
-            held,
-            nats(held) * held.sign(),
-            _leading(gain),
-            held - straight,
-            *(total.unsqueeze(1).expand_as(rho) for total in totals),
-            index / COMPONENTS,
-        ]
-        return torch.stack(parts, dim=-1)
+        described, straight = _leading(self._described), _leading(plain.unsqueeze(2))  # (B, COMPONENTS, 5) and 1
+        beyond = self.total - plain_nats.clamp_min(0.0).sum(1)
+        totals = torch.stack([self._described[:, :, 1].sum(1), self.total, beyond], dim=1).unsqueeze(1)
+        sizes = (len(described), COMPONENTS, -1)
+        further = [described[:, :, 2:3] - straight, totals.expand(sizes), torch.from_numpy(_PLACES).expand(sizes)]
+        return torch.cat([described, *further], dim=2)
 
 
 def _turned(u: Tensor, strength: Tensor) -> Tensor:
-    """Columns as such and turned by the row's radius, unit variance each, (B, N, 3 D) with D at most COLUMNS."""
+    """Columns as such and turned by the row's radius, (B, N, 3 D) with D at most COLUMNS."""
     angle = TURNS * torch.log1p(u.square().mean(-1, keepdim=True))  # (B, N, 1)
     if u.shape[2] > COLUMNS:
         chosen = strength.topk(COLUMNS, dim=1).indices  # (B, COLUMNS)
         u = u.gather(2, chosen.to(u.device).unsqueeze(1).expand(-1, u.shape[1], -1))
-    turned = torch.cat([u, u * torch.cos(angle), u * torch.sin(angle)], dim=-1)
-    turned = turned - turned.mean(1, keepdim=True)
-    return turned / turned.square().mean(1, keepdim=True).clamp_min(1e-12).sqrt()
+    return torch.cat([u, u * torch.cos(angle), u * torch.sin(angle)], dim=-1)
 
 
 def _leading(values: Tensor) -> Tensor:
-    """The first COMPONENTS of (B, C), zeros where there are fewer."""
-    values = values[:, :COMPONENTS]
-    return torch.nn.functional.pad(values, (0, COMPONENTS - values.shape[1]))
+    """The first COMPONENTS of (B, C, F), zeros where there are fewer."""
+    return torch.nn.functional.pad(values[:, :COMPONENTS], (0, 0, 0, max(COMPONENTS - values.shape[1], 0)))
