@@ -23,6 +23,9 @@ SPLIT = "calibration"
 HEADING = "\n## Calibration\n\n"
 DETAILS = "\n## Accuracy and coverage in detail\n\nTest splits; means with standard errors.\n\n"
 COLUMNS = ("tables of", "intervals", "tables", "coverage", "mean width (nats)", "pinball (nats)", "MAE (nats)")
+# Of twelve laws kept out, left out one at a time, cautious intervals cover .923 on average with all in one set, .939 with
+# two, .955 with three, .958 with four, in 1.20, 1.41, 1.66 and 2.45 nats on tables of the prior.
+PARTS = 3
 CHECK = "test"  # covered by no fit and by no training: what the table at the end is measured on
 
 
@@ -66,7 +69,7 @@ def calibrate(config: CalibrateConfig) -> str:
     shifted = {
         name: _outcomes(found.network, tables)
         for data in config.shifted
-        for name, tables in halves(Path(data).name, _tables(config, data, SPLIT)).items()
+        for name, tables in by_laws(Path(data).name, _tables(config, data, SPLIT)).items()
     }
     fitted = fit(prior, shifted=shifted or None)
     priors = {Path(data).name: Store.open(data).config for data in config.shifted}
@@ -96,18 +99,17 @@ class _Row:
         return [self.data, self.intervals, str(self.tables), coverage, *figures]
 
 
-def halves(name: str, tables: Labelled) -> dict[str, Labelled]:
-    """Shifted tables by their laws, every second law in one half, so that cautious intervals hold on each half.
+def by_laws(name: str, tables: Labelled) -> dict[str, Labelled]:
+    """Shifted tables in PARTS sets of whole laws, so that cautious intervals hold on each set, not on all together.
 
-    The widest over two halves covers laws that are in neither better than what holds on both together; over single laws
-    it would be several times as wide. Too few tables, or a single law, stay whole.
+    The widest over them covers laws that are in none of them better. Too few tables, or laws, stay whole.
     """
-    second = torch.isin(tables.family, tables.family.unique()[1::2])
-    parts = {
-        f"{name}, {half} half": tables.take(chosen.nonzero()[:, 0])
-        for half, chosen in (("first", ~second), ("second", second))
+    laws = tables.family.unique()
+    sets = {
+        f"{name}, {part + 1} of {PARTS}": tables.take(torch.isin(tables.family, laws[part::PARTS]).nonzero()[:, 0])
+        for part in range(PARTS)
     }
-    return parts if min(map(len, parts.values())) >= MIN_TABLES else {name: tables}
+    return sets if min(map(len, sets.values())) >= MIN_TABLES else {name: tables}
 
 
 def _tables(config: CalibrateConfig, data: str, split: str) -> Labelled:

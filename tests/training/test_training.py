@@ -17,7 +17,7 @@ from data_gen.store import Store
 from mist import checkpoint
 from mist.network import Network, NetworkConfig
 from mist.statistics import GROUPS
-from training.calibrate import CalibrateConfig, calibrate, halves
+from training.calibrate import CalibrateConfig, by_laws, calibrate
 from training.config import PRESETS, Schedule, TrainConfig, TrainingError
 from training.loader import Loader
 from training.logbook import Logbook, read
@@ -185,17 +185,16 @@ def test_calibration_is_put_into_the_checkpoint_once(config, capfd):
     assert estimate.interval[0] <= estimate.mi <= estimate.interval[1]
 
 
-def test_shifted_tables_are_halved_by_whole_laws(cache):
+def test_shifted_tables_are_parted_by_whole_laws(cache):
     tables = cache.read_all()
-    parts = halves("other", tables)
-    assert list(parts) == ["other, first half", "other, second half"]
-    one, two = (set(part.family.tolist()) for part in parts.values())
-    assert not one & two
-    assert one | two == set(tables.family.tolist())
-    assert abs(len(one) - len(two)) <= 1
+    parts = by_laws("other", tables)
+    assert list(parts) == ["other, 1 of 3", "other, 2 of 3", "other, 3 of 3"]
+    laws = [set(part.family.tolist()) for part in parts.values()]
+    assert sorted(law for part in laws for law in part) == sorted(set(tables.family.tolist()))
+    assert max(map(len, laws)) - min(map(len, laws)) <= 1
     assert sum(map(len, parts.values())) == len(tables)
     few = tables.take(torch.arange(250))
-    assert halves("other", few) == {"other": few}
+    assert by_laws("other", few) == {"other": few}
 
 
 def test_batches_are_a_function_of_their_number(cache):
