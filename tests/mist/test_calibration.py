@@ -87,6 +87,18 @@ def test_inner_intervals_cover_about_as_often_as_they_say_in_spite_of_zeros(leve
     assert hits.mean() > level > hits[fresh.mi_nats > 0].mean()
 
 
+@pytest.mark.parametrize("level", [0.2, 0.4, 0.5, 0.6])
+def test_no_inner_interval_is_narrowed_by_a_wide_neighbour(level):
+    """Narrowed from the outside, a level that its neighbour holds back moves on, and comes in with it: .40 for .5."""
+    shifted = {str(seed): simulate(0.6, 4000, seed=seed) for seed in (5, 6)}
+    record = fit(simulate(1.0, 4000, seed=2, zeros=0.2), shifted=shifted)
+    fresh = simulate(1.0, 4000, seed=3, zeros=0.2)
+    quantiles = record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.gaussian)
+    low, high = (quantiles[:, LEVELS.index(round(0.5 + sign * level / 2, 3))] for sign in (-1, 1))
+    hits = ((low <= fresh.mi_nats) & (fresh.mi_nats <= high)).double()
+    assert abs((hits.mean() + hits[fresh.mi_nats > 0].mean()) / 2 - level) < 0.04
+
+
 def test_independent_tables_are_not_excluded_by_a_conservative_predictors_offsets():
     record = fit(simulate(2.5, 4000, seed=2, zeros=0.2))
     fresh = simulate(2.5, 4000, seed=3, zeros=0.2)
