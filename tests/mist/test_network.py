@@ -54,6 +54,16 @@ def test_an_untrained_network_answers_near_its_anchors(batch):
     torch.testing.assert_close(median, batch.anchors.mean(1), atol=0.02, rtol=0.05)
 
 
+def test_scaling_leaves_alone_what_no_table_has():
+    rng = np.random.default_rng(6)
+    network = Network(NetworkConfig())
+    network.fit_scaling(
+        tabulate([(rng.normal(size=(200, 2)), rng.normal(size=(200, 2)))] * 3)
+    )  # rows that match columns
+    assert (network.means["matching"] == 0).all()
+    assert (network.scales["matching"] == 1).all()
+
+
 def test_scaling_centres_what_is_there_and_ignores_padding(batch):
     network = Network(NetworkConfig())
     network.fit_scaling(batch)
