@@ -143,7 +143,7 @@ def test_the_lists_kept_out_share_nothing_with_training() -> None:
     assert min(len(shift), len(unseen)) >= 6
     assert not seen & (shift | unseen)
     assert not shift & unseen
-    assert seen | shift | unseen == set(preset("wide").prior.families)
+    assert seen | shift | unseen >= set(preset("wide").prior.families)
     drawn = set().union(*(families_of(spec) for _, spec in specs(replace(WIDE_SHIFT, flow_share=0.0), 200)))
     assert drawn == shift
 
