@@ -28,7 +28,7 @@ from mist.network import Network, NetworkConfig
 from mist.prepare import Limits
 
 FORMAT = 2  # raise it with any change of what a statistic means: the shapes of tokens do not tell
-FORMER = "former"  # the checkpoint that was replaced, for a moment
+REPLACED = "replaced"  # the checkpoint that stood there before, for a moment
 WEIGHTS, CONFIG, CALIBRATION, CARD, SUMS = (
     "model.safetensors",
     "config.json",
@@ -74,7 +74,7 @@ def save(folder: str | Path, checkpoint: Checkpoint) -> Path:
         CheckpointError: The folder holds something that is not a checkpoint.
     """
     folder = Path(folder)
-    foreign = sorted(set(os.listdir(folder)) - {*REQUIRED, CALIBRATION, SUMS, FORMER}) if folder.exists() else []
+    foreign = sorted(set(os.listdir(folder)) - {*REQUIRED, CALIBRATION, SUMS, REPLACED}) if folder.exists() else []
     if foreign:
         raise CheckpointError(
             f"got folder {folder} that holds {foreign[:3]}, wanted a new or a checkpoint's folder; choose another"
@@ -85,12 +85,12 @@ def save(folder: str | Path, checkpoint: Checkpoint) -> Path:
         _write(scratch, checkpoint)
         scratch.chmod(0o755)
         if folder.exists():
-            os.rename(folder, scratch / FORMER)
+            os.rename(folder, scratch / REPLACED)
         os.rename(scratch, folder)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
-    shutil.rmtree(folder / FORMER, ignore_errors=True)
+    shutil.rmtree(folder / REPLACED, ignore_errors=True)
     return folder
 
 
@@ -118,21 +118,23 @@ def load(folder: str | Path, uncalibrated: bool = False) -> Checkpoint:
 
 
 @dataclass(frozen=True)
-class Former:
+class Weights:
     """What a later training may begin with.
 
     Attributes:
-        config: Sizes of its network, which may read fewer tokens and anchors than this version makes.
-        weights: Name -> value.
-        provenance: What made it.
+        config: Sizes of the network, which may read fewer tokens and anchors than this version makes.
+        values: Name -> value.
+        fingerprint: Their checksum, SHA-256 in hexadecimal.
+        provenance: What made them.
     """
 
     config: NetworkConfig
-    weights: dict[str, Tensor]
+    values: dict[str, Tensor]
+    fingerprint: str
     provenance: dict[str, Any]
 
 
-def load_former(folder: str | Path) -> Former:
+def load_weights(folder: str | Path) -> Weights:
     """Read the weights of a checkpoint, also of one whose statistics were fewer than this version's.
 
     Args:
@@ -145,12 +147,7 @@ def load_former(folder: str | Path) -> Former:
     _verify(folder)
     config = _read_config(folder)
     network = NetworkConfig(**_exact("network", config["network"], NetworkConfig))
-    return Former(network, _weights(folder / WEIGHTS), config["provenance"])
-
-
-def fingerprint(folder: str | Path) -> str:
-    """The checksum of a checkpoint's weights, SHA-256 in hexadecimal; the folder may be a training run's."""
-    return _digest(locate(Path(folder)) / WEIGHTS)
+    return Weights(network, _weights(folder / WEIGHTS), _digest(folder / WEIGHTS), config["provenance"])
 
 
 def locate(folder: Path) -> Path:

@@ -20,11 +20,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import distributed
 
 from data_gen.store import Catalog, Store
-from mist.checkpoint import FOLDER, Checkpoint
+from mist.checkpoint import FOLDER, Checkpoint, Weights
 from mist.checkpoint import save as save_checkpoint
 from mist.network import Network
 from mist.prepare import Limits
-from training.begin import beginning, former, take_over
+from training import begin
 from training.card import training_card
 from training.config import Schedule, TrainConfig, TrainingError
 from training.loader import Loader
@@ -49,7 +49,9 @@ def train(config: TrainConfig) -> str:
         data_gen.errors.IncompleteStore: The meta-dataset is not whole.
     """
     console = Console(stderr=True)
-    out, schedule, record = Path(config.out), config.schedule(), _record(config)
+    out, schedule = Path(config.out), config.schedule()
+    begun = None if config.begin is None else begin.read(config.begin, config.network)
+    record = _record(config, begun)
     if (out / FOLDER).exists() and _same(out, record):
         console.print(f"{out} is finished already; nothing to do. Give another --out to train again.")
         return str(out)
@@ -77,8 +79,8 @@ def train(config: TrainConfig) -> str:
     torch.manual_seed(config.seed)
     network = Network(config.network)
     network.fit_scaling(_sample(learned[0]).batch)
-    if config.begin is not None:
-        take_over(network, former(config.begin, config.network))
+    if begun is not None:
+        begin.take_over(network, begun)
     state = State.fresh(network.to(device), schedule.weight_decay)
     if saved is not None:
         state.restore(saved)
@@ -164,11 +166,11 @@ def _trained_on(stores: Sequence[Store], shards: int | None) -> Catalog:
     return Catalog(**{name: np.concatenate([of_store[name] for of_store in found]) for name in found[0]})
 
 
-def _record(config: TrainConfig) -> dict[str, Any]:
+def _record(config: TrainConfig, begun: Weights | None) -> dict[str, Any]:
     """What decides the weights, as JSON values."""
     given = {key: value for key, value in asdict(config).items() if key not in CIRCUMSTANCES}
-    if config.begin is not None:
-        given["begin"] = beginning(config.begin, config.network)
+    if begun is not None:
+        given["begin"] = begin.record(begun)
     return json.loads(json.dumps(given | {"schedule": asdict(config.schedule())}))
 
 

@@ -115,7 +115,7 @@ def test_a_run_begins_with_the_weights_of_another(config, tmp_path):
     for name, weight in one.items():
         torch.testing.assert_close(two[name], weight, rtol=1e-5, atol=1e-6)
     kept = json.loads((tmp_path / "second" / "config.json").read_text())["begin"]
-    assert kept["weights"] == checkpoint.fingerprint(first)
+    assert kept["weights"] == checkpoint.load_weights(first).fingerprint
     assert kept["data"]["preset"] == Store.open(config.data).config["preset"]
     assert kept["weights"][:16] in checkpoint.load(second.out).card
     with pytest.raises(TrainingError, match="weights of another network"):
@@ -124,10 +124,10 @@ def test_a_run_begins_with_the_weights_of_another(config, tmp_path):
 
 def test_a_run_begins_with_a_network_that_read_less(config, tmp_path):
     first = checkpoint.locate(checkpoint.Path(train(config)))
-    found = checkpoint.load_former(first)
+    found = checkpoint.load_weights(first)
     lacking = replace(found.config, features=found.config.features[:-1], anchors=found.config.anchors - 1)
     last = list(GROUPS)[-1]
-    weights = {name: weight for name, weight in found.weights.items() if last not in name}
+    weights = {name: weight for name, weight in found.values.items() if last not in name}
     for name in ("means.table", "scales.table", "mix.weight", "mix.bias"):
         weights[name] = weights[name][:-1]
     weights["embed.table.0.weight"] = weights["embed.table.0.weight"][:, :-1].contiguous()
