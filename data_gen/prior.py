@@ -12,6 +12,7 @@ from data_gen.families.base import Family, log_uniform
 from data_gen.families.product import Product
 from data_gen.registry import FAMILIES, TRANSFORMS
 from data_gen.shares import (
+    ADDED_FAMILIES,
     BENT_FAMILIES,
     BLIND,
     FIRST_FAMILIES,
@@ -27,7 +28,7 @@ from data_gen.shares import (
     TIED_FAMILIES,
     WIDE_FAMILIES,
 )
-from data_gen.side_maps import bending, draw_bend, draw_maps, mist_map
+from data_gen.side_maps import added_columns, bending, draw_bend, draw_maps, mist_map
 from data_gen.spec import Spec
 
 # Low and high in nats, share (guess).
@@ -73,6 +74,8 @@ class Prior:
         bent_share: Share of tables of at most bent_d columns per side that are normal or Student laws seen through a
             spiral, a swirl or a swiss roll on one side or both.
         bent_d: Most columns of a side of such a table.
+        bent_added_share: Share of such tables in which some columns of a side, appended last, are noise, and likewise
+            functions of others.
         flow_share: Share of tables with a random flow on one side.
         mist_share: Share of shapes (so of tables) that follow MIST's laws.
         mist_small_share: Share of MIST's shapes whose rows are log-uniform, so few rows often; MIST's are uniform.
@@ -92,6 +95,7 @@ class Prior:
     redundant_share: float = 0.08
     bent_share: float = 0.12
     bent_d: int = 32
+    bent_added_share: float = 0.0
     flow_share: float = 0.05
     mist_share: float = 0.25
     mist_small_share: float = 0.0
@@ -169,15 +173,24 @@ class Prior:
 
     def _draw_bent(self, rng: np.random.Generator, shape: Shape, families: Mapping[str, float]) -> Spec:
         """Draw a normal or Student law whose sides are bent, at least one of them where it has two columns or more."""
+        widths = [_widths(rng, d, *self._added_to_bent(rng)) for d in (shape.d_x, shape.d_y)]
         first = int(rng.integers(2))
         bends = [
-            draw_bend(rng, d) if side == first or rng.uniform() < 0.4 else None
-            for side, d in enumerate((shape.d_x, shape.d_y))
+            draw_bend(rng, d) if side == first or rng.uniform() < 0.4 else None for side, (d, *_) in enumerate(widths)
         ]
-        widths = [1 if bend == "swiss_roll" else d for bend, d in zip(bends, (shape.d_x, shape.d_y), strict=True)]
-        family = FAMILIES.get(pick(rng, families)).draw(rng, widths[0], widths[1], draw_nats(rng, shape.n))
-        sides = (bending(rng, family.tails, bend, d) for bend, d in zip(bends, widths, strict=True))
+        inner = [1 if bend == "swiss_roll" else d for bend, (d, *_) in zip(bends, widths, strict=True)]
+        family = FAMILIES.get(pick(rng, families)).draw(rng, inner[0], inner[1], draw_nats(rng, shape.n))
+        sides = (
+            (*bending(rng, family.tails, bend, d), *added_columns(rng, of_side, tied=False))
+            for bend, d, of_side in zip(bends, inner, widths, strict=True)
+        )
         return Spec.of(family, *sides)
+
+    def _added_to_bent(self, rng: np.random.Generator) -> tuple[bool, bool]:
+        """Draw whether redundant columns are added to a bent side, and noise."""
+        if self.bent_added_share == 0:
+            return False, False
+        return rng.uniform() < self.bent_added_share, rng.uniform() < self.bent_added_share
 
     def _draw_mist(self, rng: np.random.Generator, shape: Shape) -> Spec:
         name, curve = self.mist_laws[int(rng.integers(len(self.mist_laws)))]
@@ -230,6 +243,16 @@ _FEW = replace(_SEEN, n=(8, 128), mist_share=0.6, mist_small_share=1.0)
 _ROUGH = replace(
     _SEEN, families=ROUGH_FAMILIES, n=(128, 10_000), low_share=0.7, mist_share=0.0, mist_laws=(), bent_share=0.45
 )
+# Columns that tell nothing new beside a law's own, as data have them.
+_ADDED = replace(
+    replace(_SEEN, families=ADDED_FAMILIES).without(*HELD_OUT, *SHIFT),
+    n=(32, 8192),
+    noise_share=0.35,
+    redundant_share=0.5,
+    bent_added_share=0.5,
+    mist_share=0.0,
+    mist_laws=(),
+)
 _LATE = replace(_SEEN, families=LATE_FAMILIES, low_share=0.6, mist_share=0.0, mist_laws=(), bent_share=0.05)
 _SHIFT, _UNSEEN, _BLIND = (
     replace(_WIDE, families=dict.fromkeys(names, 1.0), mist_share=0.0, mist_laws=())
@@ -250,6 +273,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "few-seen": Preset(_FEW, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "rough-seen": Preset(_ROUGH, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
+    "added-seen": Preset(_ADDED, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "late-seen": Preset(_LATE, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "wide-shift": Preset(_SHIFT, {"validation": 2048, "calibration": 12_288, "test": 6144}, 512),
     "wide-unseen": Preset(_UNSEEN, {"validation": 2048, "calibration": 8192, "test": 8192}, 512),

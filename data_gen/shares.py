@@ -145,6 +145,8 @@ LATE_FAMILIES = {
     "discrete_binomial": 0.08,
     "noisy_wavelet": 0.16,
 }
+# As WIDE_FAMILIES, and clouds of two classifications, which are in no other preset.
+ADDED_FAMILIES = WIDE_FAMILIES | {"mixture_clouds": 0.2}
 # Simple laws for spirals, swirls and swiss rolls.
 BENT_FAMILIES = {
     "gaussian_spectrum": 0.35,

@@ -37,10 +37,8 @@ def draw_maps(
         mixing: Maps that mix columns are allowed.
     """
     count = pick_index(rng, MAP_COUNTS)
-    d, inner, d_out = widths
-    added: list[Transform] = [RedundantColumns.of(rng, d, inner - d)] if inner > d else []
-    if d_out > inner:
-        added.append(NoiseColumns.of(rng, inner, d_out - inner, family.tied))
+    d, _, d_out = widths
+    added = added_columns(rng, widths, family.tied)
     early = bool(added) and rng.uniform() < 1 / 3
     steps = list(added) if early else []
     width, tails = (d_out if early else d), _tails_after(family.tails, steps)
@@ -57,6 +55,21 @@ def draw_maps(
         steps.append(kind.draw(rng, width))
         tails = kind.after(tails)
     return tuple(steps) if early else (*steps, *added)
+
+
+def added_columns(rng: np.random.Generator, widths: tuple[int, int, int], tied: bool) -> list[Transform]:
+    """Draw maps that append columns which tell nothing new: redundant ones, then noise, with ties like the law's.
+
+    Args:
+        rng: Source of randomness.
+        widths: Columns of a side, with the redundant ones, in all.
+        tied: Equal values occur.
+    """
+    d, inner, d_out = widths
+    added: list[Transform] = [RedundantColumns.of(rng, d, inner - d)] if inner > d else []
+    if d_out > inner:
+        added.append(NoiseColumns.of(rng, inner, d_out - inner, tied))
+    return added
 
 
 def draw_bend(rng: np.random.Generator, d: int) -> str | None:

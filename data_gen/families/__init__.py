@@ -17,6 +17,7 @@ from data_gen.families import (  # noqa: F401  (imported for their registrations
     independence,
     mixture,
     mixture_bands,
+    mixture_clouds,
     mixture_labelled,
     noisy_cauchy,
     noisy_curve,

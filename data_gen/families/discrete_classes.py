@@ -11,6 +11,8 @@ from data_gen.families.discrete import table_nats
 from data_gen.registry import FAMILIES
 from data_gen.rng import draw_seed, seeded
 
+Parts = tuple[np.ndarray, np.ndarray, np.ndarray]  # factors of the rows and of the columns, deviations from these
+
 
 @FAMILIES.register("discrete_classes")
 @dataclass(frozen=True)
@@ -45,14 +47,10 @@ class DiscreteClasses(Family):
         seed = draw_seed(rng)
         if aim is None:
             return cls(d_x, d_y, classes_x, classes_y, log_uniform(rng, 0.05, 5.0), seed)
-        grid, parts = np.geomspace(0.02, 30.0, 16), _parts(classes_x, classes_y, seed)
-        nats = [table_nats(_joined(*parts, float(strength))) for strength in grid]
-        rising = int(np.argmax(nats)) + 1  # beyond, the rows may all come to the same class
-        strength = np.exp(np.interp(aim, np.maximum.accumulate(nats[:rising]), np.log(grid[:rising])))
-        return cls(d_x, d_y, classes_x, classes_y, float(strength), seed)
+        return cls(d_x, d_y, classes_x, classes_y, strength_for(aim, random_parts(classes_x, classes_y, seed)), seed)
 
     def _table(self) -> np.ndarray:
-        return _joined(*_parts(self.classes_x, self.classes_y, self.seed), self.strength)
+        return joined(*random_parts(self.classes_x, self.classes_y, self.seed), self.strength)
 
     @property
     def tied(self) -> bool:
@@ -71,15 +69,23 @@ class DiscreteClasses(Family):
         return Truth(table_nats(self._table()))
 
 
-def _parts(classes_x: int, classes_y: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def random_parts(classes_x: int, classes_y: int, seed: int) -> Parts:
     """Draw factors of the rows (classes_x,) and columns (classes_y,) of a table, and standard normal deviations."""
     law = seeded(seed)
     rows, columns = (law.dirichlet(np.full(k, 3.0)) + 0.01 for k in (classes_x, classes_y))
     return rows, columns, law.standard_normal((classes_x, classes_y))
 
 
-def _joined(rows: np.ndarray, columns: np.ndarray, deviations: np.ndarray, strength: float) -> np.ndarray:
+def joined(rows: np.ndarray, columns: np.ndarray, deviations: np.ndarray, strength: float) -> np.ndarray:
     """Return the table of probabilities, (classes_x, classes_y)."""
     logs = np.log(columns) + strength * deviations
     given = np.exp(logs - logs.max(axis=1, keepdims=True))
     return (rows / rows.sum())[:, None] * given / given.sum(axis=1, keepdims=True)
+
+
+def strength_for(aim: float, parts: Parts) -> float:
+    """Find the strength at which the table of these parts has about so many nats."""
+    grid = np.geomspace(0.02, 30.0, 16)
+    nats = [table_nats(joined(*parts, float(strength))) for strength in grid]
+    rising = int(np.argmax(nats)) + 1  # beyond, the rows may all come to the same class
+    return float(np.exp(np.interp(aim, np.maximum.accumulate(nats[:rising]), np.log(grid[:rising]))))

@@ -99,7 +99,7 @@ def test_nobody_aims_at_more_than_a_sample_can_tell() -> None:
         assert max(draw_nats(rng, n) for _ in range(500)) <= 1 + np.log(n)
 
 
-@pytest.mark.parametrize("name", ["wide", "rough-seen", "late-seen"])
+@pytest.mark.parametrize("name", ["wide", "rough-seen", "late-seen", "added-seen"])
 def test_every_family_of_the_prior_is_drawn(name: str) -> None:
     prior = replace(preset(name).prior, mist_share=0.0)
     rng = seeded(3)
@@ -108,11 +108,11 @@ def test_every_family_of_the_prior_is_drawn(name: str) -> None:
 
 
 def test_every_family_is_in_a_prior() -> None:
-    presets = ("wide", "rough-seen", "late-seen", "wide-shift", "wide-blind")
+    presets = ("wide", "rough-seen", "late-seen", "added-seen", "wide-shift", "wide-blind")
     assert {name for prior in presets for name in preset(prior).prior.families} == set(FAMILIES.names())
 
 
-@pytest.mark.parametrize("name", ["wide-seen", "few-seen", "rough-seen", "late-seen"])
+@pytest.mark.parametrize("name", ["wide-seen", "few-seen", "rough-seen", "late-seen", "added-seen"])
 def test_training_never_sees_a_family_kept_out(name: str) -> None:
     assert not {*HELD_OUT, *SHIFT, *BLIND} & set(preset(name).prior.families)
 
@@ -126,6 +126,10 @@ def test_presets_for_weak_spots_are_full_of_them() -> None:
     assert max(shape.n for shape in shapes) > 8192
     specs = [rough.draw(rng, shape) for shape in shapes]
     assert np.mean(["spiral" in spec.to_json() or "swirl" in spec.to_json() for spec in specs]) > 0.3
+    added = preset("added-seen").prior
+    texts = [added.draw(rng, added.draw_shape(rng)).to_json() for _ in range(400)]
+    assert np.mean(["redundant_columns" in text for text in texts]) > 0.25
+    assert np.mean(["redundant_columns" in text for text in texts if "spiral" in text or "swirl" in text]) > 0.25
 
 
 def test_families_kept_out_are_never_seen() -> None:

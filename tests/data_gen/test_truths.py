@@ -8,6 +8,7 @@ from scipy import stats
 from scipy.special import logsumexp, ndtr, polygamma
 
 from data_gen.families.base import Family
+from data_gen.families.discrete import table_nats
 from data_gen.registry import FAMILIES
 from data_gen.rng import seeded
 
@@ -107,6 +108,25 @@ def mixture_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarra
         return logsumexp(logs, axis=0)
 
     return log_density(slice(None)) - log_density(slice(None, k)) - log_density(slice(k, None))
+
+
+def clouds_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """By the density of each cloud and the whole table of labels, a sum over pairs of them."""
+    x, y = x[:, : family.k_x], y[:, : family.k_y]
+    given_x, given_y = (
+        [
+            stats.multivariate_normal(mean, factor @ factor.T).logpdf(rows)
+            for mean, factor in zip(law.means, law.factors, strict=True)
+        ]
+        for law, rows in zip(family.clouds, (x, y), strict=True)
+    )
+    with np.errstate(divide="ignore"):
+        logs = np.log(family.table)[:, :, None] + np.array(given_x)[:, None] + np.array(given_y)[None]  # (i, j, n)
+    margins = [
+        logsumexp(np.log(family.table.sum(axis=1 - side))[:, None] + np.array(given), axis=0)
+        for side, given in enumerate((given_x, given_y))
+    ]
+    return logsumexp(logs, axis=(0, 1)) - margins[0] - margins[1]
 
 
 def labelled_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -237,6 +257,7 @@ POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
     **{f"mixture_{name}": mixture_pointwise for name in MIXTURES},
     "student_mixture": mixture_pointwise,
     "mixture_labelled": labelled_pointwise,
+    "mixture_clouds": clouds_pointwise,
     **{f"noisy_{name}": function_pointwise for name in FUNCTIONS},
     "noisy_scale": scale_pointwise,
     "noisy_cauchy": cauchy_pointwise,
@@ -292,6 +313,21 @@ def test_bands_are_as_narrow_as_the_strength_asks(nats: float) -> None:
         params = {"d_x": 2, "d_y": 3, "k_x": 1 + seed % 2, "k_y": 3 - seed % 2, "strength": nats, "seed": seed}
         truth = FAMILIES.get("mixture_bands").from_params(params).truth()
         assert truth.nats == pytest.approx(nats, abs=4 * truth.stderr + 0.05 * nats)
+
+
+@pytest.mark.parametrize("matched", [True, False])
+def test_clouds_tell_no_more_than_their_labels(matched: bool) -> None:
+    labels = {"classes_x": 4, "classes_y": 4, "matched": matched, "strength": 3.0, "seed": 5}
+    wide, narrow = (
+        FAMILIES.get("mixture_clouds").from_params({"d_x": k, "d_y": k, "k_x": k, "k_y": k, **labels}) for k in (40, 1)
+    )
+    told = table_nats(wide.table)
+    if matched:  # a symmetric channel
+        error = 3 / (3 + np.exp(3.0))
+        channel = np.log(4) + (1 - error) * np.log(1 - error) + error * np.log(error / 3)
+        assert told == pytest.approx(channel)
+    assert wide.truth().nats == pytest.approx(told, abs=0.05 + 4 * wide.truth().stderr)
+    assert narrow.truth().nats < told - 0.1
 
 
 def test_independent_sides_are_uncorrelated(shape: tuple[int, int], drawn: Callable[..., Family]) -> None:
