@@ -6,6 +6,7 @@ The documents follow from the manifest alone. So a reader can tell a damaged one
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,27 @@ _COLUMNS = 5  # of a catalog
 
 
 def storage_of(uri: str) -> zarr.abc.store.Store:
-    """The key-value store behind a local path or an fsspec URI."""
+    """The key-value store behind a local path or an fsspec URI.
+
+    Raises:
+        DataGenError: A store that is not local does not answer.
+    """
     if "://" not in uri or uri.startswith("file://"):
         return LocalStore(uri.removeprefix("file://"))
+    _reach(uri)
     return FsspecStore.from_url(uri)
+
+
+@cache
+def _reach(uri: str) -> None:
+    """Ask a remote store for a key, once: every protocol's library has errors of its own for what may be wrong."""
+    try:
+        read(FsspecStore.from_url(uri), MANIFEST)
+    except Exception as error:
+        raise DataGenError(
+            f"got {uri}, which does not answer ({type(error).__name__}: {error}); "
+            "check the address, the network, the credentials, and that the package of its protocol is installed"
+        ) from error
 
 
 def open_root(uri: str, consolidated: bool) -> zarr.Group | None:

@@ -86,6 +86,11 @@ def test_round_trip(uri: str) -> None:
         assert all(side.dtype == np.float32 and side.flags.c_contiguous for t in tables for side in (t.x, t.y))
 
 
+def test_a_store_that_does_not_answer_is_one_clear_error() -> None:
+    with pytest.raises(DataGenError, match=r"got nowhere://store, which does not answer .*; check the address"):
+        Store.open("nowhere://store")
+
+
 def test_catalog_lists_every_table_in_order(uri: str) -> None:
     filled(uri)
     store = Store.open(uri)
