@@ -1,4 +1,4 @@
-"""Functions of many periods seen through noise: waves, zigzags, saws, chirps, wavelets, rings, octaves."""
+"""Functions of many periods seen through noise: waves, zigzags, saws, chirps, wavelets, rings, octaves, pulses."""
 
 from dataclasses import dataclass
 
@@ -205,3 +205,25 @@ class NoisyOctaves(NoisyFunction):
     def f(s: np.ndarray, shape: float) -> np.ndarray:
         """Return the sum over 1.4, whose standard deviation is that of a sinusoid."""
         return sum(0.7**k * np.sin(2**k * np.pi * shape * s) for k in range(4)) / 1.4
+
+
+@FAMILIES.register("noisy_pulses")
+@dataclass(frozen=True)
+class NoisyPulses(NoisyFunction):
+    """A train of short pulses at equal distances in the sum of the inputs, low between them."""
+
+    most_inputs = 2
+
+    @classmethod
+    def draw_shape(cls, rng: np.random.Generator) -> float:
+        """Draw the number of pulses over -1..1."""
+        return log_uniform(rng, 2.0, 8.0)
+
+    def rows_needed(self) -> float:
+        """Eight rows for each quarter of the distance of two pulses in every input (guess)."""
+        return 8.0 * (4 * self.shape) ** self.inputs
+
+    @staticmethod
+    def f(s: np.ndarray, shape: float) -> np.ndarray:
+        """Return pulses of height 2 that are above 1 in a quarter of the time, shaped like von Mises's density."""
+        return 2 * np.exp(2.4 * (np.cos(np.pi * shape * s) - 1))

@@ -131,6 +131,11 @@ def modulo_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray
     return law.logpmf(added) - law.logcdf(family.letters - 1) + np.log(family.letters)
 
 
+def thinned_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    whole, kept = (y[:, 0], x[:, 0]) if family.swapped else (x[:, 0], y[:, 0])
+    return stats.binom.logpmf(kept, whole, family.keep) - stats.poisson.logpmf(kept, family.mean * family.keep)
+
+
 POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
     "discrete_binomial": binomial_pointwise,
     "discrete_channel": channel_pointwise,
@@ -142,6 +147,7 @@ POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
     "discrete_quantised": quantised_pointwise,
     "discrete_gao": gao_pointwise,
     "discrete_poisson": poisson_pointwise,
+    "discrete_thinned": thinned_pointwise,
     "zero_inflated": inflated_pointwise,
     "zero_inflated_pairs": zeros_pointwise,
 }
@@ -201,6 +207,24 @@ def test_weak_dependence_between_levels_is_reached() -> None:
     assert max(nats) < 0.03
 
 
+@pytest.mark.parametrize("keep", [0.1, 0.5, 0.95])
+def test_thinning_of_a_large_count_is_a_normal_channel(keep: float) -> None:
+    """A Poisson entropy is log(2 pi e mean) / 2 - 1 / (12 mean) but for terms of its square."""
+    mean = 2000.0
+    family = FAMILIES.get("discrete_thinned").from_params(
+        {"d_x": 1, "d_y": 1, "mean": mean, "keep": keep, "swapped": False}
+    )
+    normal = -0.5 * np.log1p(-keep) + (1 / (1 - keep) - 1) / (12 * mean)
+    assert family.truth().nats == pytest.approx(normal, abs=1e-5)
+
+
+def test_a_count_that_is_kept_whole_tells_its_entropy() -> None:
+    family = FAMILIES.get("discrete_thinned").from_params(
+        {"d_x": 1, "d_y": 2, "mean": 3.7, "keep": 1.0, "swapped": True}
+    )
+    assert family.truth().nats == pytest.approx(stats.poisson.entropy(3.7), abs=1e-9)
+
+
 @pytest.mark.parametrize(
     ("name", "params", "message"),
     [
@@ -211,6 +235,7 @@ def test_weak_dependence_between_levels_is_reached() -> None:
             "unknown margin",
         ),
         ("discrete_modulo", {"letters": 6, "factor": 4, "decay": 0.5}, "prime to factor"),
+        ("discrete_thinned", {"mean": 4.0, "keep": 1.1, "swapped": False}, "0 <= keep <= 1"),
         ("discrete_classes", {"classes_x": 1, "classes_y": 2, "strength": 1.0, "seed": 1}, "2 classes or more"),
         ("zero_inflated", {"rho": 0.5, "bound": 0.0, "blanks": 1.0, "swapped": False}, "0 <= blanks < 1"),
         ("zero_inflated_pairs", {"pairs": 2, "rho": 0.5, "shown": 0.5}, "1 <= pairs <= columns"),

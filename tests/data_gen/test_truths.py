@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from scipy import stats
-from scipy.special import logsumexp, ndtr, polygamma
+from scipy.special import entr, logsumexp, ndtr, polygamma
 
+from data_gen.errors import DataGenError
 from data_gen.families.base import Family
 from data_gen.families.discrete import table_nats
 from data_gen.registry import FAMILIES
@@ -27,7 +28,7 @@ def copula_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray
     total = np.zeros(len(x))
     for i, t in enumerate(family.theta):
         u, v = np.clip(ndtr(x[:, i]), 1e-12, 1 - 1e-12), np.clip(ndtr(y[:, i]), 1e-12, 1 - 1e-12)
-        total += LOG_COPULA[family.name](1 - v if family.turned else v, u, t)
+        total += LOG_COPULA[family.name](u, 1 - v if family.turned else v, t)
     return total
 
 
@@ -82,11 +83,22 @@ def log_circula(u: np.ndarray, v: np.ndarray, t: float) -> np.ndarray:
     return stats.vonmises.logpdf(2 * np.pi * (v - u), t) + np.log(2 * np.pi)
 
 
+def log_khoudraji(u: np.ndarray, v: np.ndarray, t: float) -> np.ndarray:
+    """The mixed derivative of v^(1 - b) K(u, v^b) by those of Clayton's K."""
+    b, log_u, log_w = 0.7, np.log(u), 0.7 * np.log(v)
+    top = -t * np.minimum(log_u, log_w)
+    log_s = top + np.log(np.exp(-t * log_u - top) + np.exp(-t * log_w - top) - np.exp(-top))
+    slope = -(t + 1) * log_u - (1 + 1 / t) * log_s
+    both = np.log1p(t) - (t + 1) * (log_u + log_w) - (2 + 1 / t) * log_s
+    return np.logaddexp(np.log(1 - b) - log_w + slope, np.log(b) + both)
+
+
 LOG_COPULA = {
     "circula": log_circula,
     "clayton": log_clayton,
     "gumbel": log_gumbel,
     "frank": log_frank,
+    "khoudraji": log_khoudraji,
     "joe": log_joe,
     "both_tails": log_both_tails,
 }
@@ -212,6 +224,16 @@ def speckle_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarra
     return stats.gamma.logpdf(out, family.looks, scale=u / family.looks) - margin
 
 
+def bursts_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    u, out = (y[:, 0], x[:, 0]) if family.swapped else (x[:, 0], y[:, 0])
+    small, large = family.scale, family.scale * family.burst
+
+    def log_mean(u: np.ndarray, small: float, large: float) -> np.ndarray:
+        return np.log((1 - family.share) * stats.norm.pdf(out, u, small) + family.share * stats.norm.pdf(out, u, large))
+
+    return log_mean(u, small, large) - log_mean(np.zeros_like(u), np.hypot(1, small), np.hypot(1, large))
+
+
 def latent_pointwise(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
     return averaged(log_x + log_y) - averaged(log_x) - averaged(log_y)
 
@@ -234,6 +256,19 @@ def torus_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return latent_pointwise(log_height, stats.norm.logpdf(v, loc=family.shape * np.sin(angle), scale=family.scale))
 
 
+def knot_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """By the points of the knot, both angles being wrapped normal numbers about each; radii are left out."""
+    t = np.linspace(0.0, 2 * np.pi, 8192, endpoint=False)[:, None]
+
+    def log_given(side: np.ndarray, k: int, turns: int) -> np.ndarray:
+        angle = np.pi * side[:, 0] if k == 1 else np.arctan2(side[:, 1], side[:, 0])
+        away = (angle - turns * t + np.pi) % (2 * np.pi) - np.pi
+        wraps = [stats.norm.logpdf(away + 2 * np.pi * wrap, scale=family.scale) for wrap in (-1, 0, 1)]
+        return np.logaddexp.reduce(wraps)
+
+    return latent_pointwise(log_given(x, family.k_x, family.turns_x), log_given(y, family.k_y, family.turns_y))
+
+
 def shells_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     shell = np.arange(family.shells)[:, None] * 0.5 * np.log(2)
     radii = [np.log(np.linalg.norm(side[:, :k], axis=1)) for side, k in ((x, family.k_x), (y, family.k_y))]
@@ -247,10 +282,10 @@ def checkerboard_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.n
 
 
 FUNCTIONS = (
-    *("linear", "parabola", "sinusoid", "waves", "ripples", "zigzag", "beats", "octaves"),
+    *("linear", "parabola", "sinusoid", "waves", "ripples", "zigzag", "beats", "octaves", "pulses"),
     *("sawtooth", "chirp", "wavelet", "target", "steps", "product"),
 )
-MIXTURES = ("clusters", "outliers", "scales", "signs", "slopes", "chain", "bands")
+MIXTURES = ("clusters", "outliers", "scales", "signs", "slopes", "chain", "bands", "gate")
 POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
     "gamma_exponential": gamma_exponential_pointwise,
     **dict.fromkeys(LOG_COPULA, copula_pointwise),
@@ -265,7 +300,9 @@ POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
         f"noisy_{name}": curve_pointwise
         for name in ("circle", "cross", "lissajous", "archimedes", "rose", "hypocycloid")
     },
+    "noisy_bursts": bursts_pointwise,
     "noisy_exponential": exponential_pointwise,
+    "noisy_knot": knot_pointwise,
     "noisy_speckle": speckle_pointwise,
     "noisy_torus": torus_pointwise,
     "plackett": plackett_pointwise,
@@ -274,7 +311,7 @@ POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
 }
 # Nested averages over thousands of points cost time, so their rows are few.
 ROWS = dict.fromkeys((function_pointwise, scale_pointwise, curve_pointwise, torus_pointwise), 800)
-ROWS[speckle_pointwise] = 200
+ROWS |= dict.fromkeys((speckle_pointwise, knot_pointwise), 200)
 # Discrete laws and normal ones have files of their own; the rest is below.
 ELSEWHERE = ("discrete_", "gaussian_", "student_", "additive_noise", "independence", "product", "zero_inflated")
 
@@ -328,6 +365,76 @@ def test_clouds_tell_no_more_than_their_labels(matched: bool) -> None:
         assert told == pytest.approx(channel)
     assert wide.truth().nats == pytest.approx(told, abs=0.05 + 4 * wide.truth().stderr)
     assert narrow.truth().nats < told - 0.1
+
+
+@pytest.mark.parametrize("theta", [0.8, 6.0, 100.0])
+def test_khoudraji_draws_have_its_distribution_function(theta: float) -> None:
+    """As Khoudraji's device gives it, v^(1 - b) K(u, v^b): not the same with u and v exchanged."""
+    n, family = 100_000, FAMILIES.get("khoudraji")
+    x, y = family.from_params({"d_x": 1, "d_y": 1, "theta": [theta], "turned": False}).sample(seeded(6), n)
+    for u, v in ((0.1, 0.1), (0.3, 0.6), (0.6, 0.3), (0.8, 0.9)):
+        below = v**0.3 * (u**-theta + v ** (-0.7 * theta) - 1) ** (-1 / theta)
+        share = np.mean((ndtr(x) < u) & (ndtr(y) < v))
+        assert share == pytest.approx(below, abs=4 * np.sqrt(below * (1 - below) / n))
+
+
+def test_khoudraji_that_takes_all_is_clayton(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FAMILIES.get("khoudraji"), "share", 1 - 1e-10)
+    for theta in (0.2, 1.0, 30.0):
+        whole, clayton = (FAMILIES.get(name).pair_nats(theta) for name in ("khoudraji", "clayton"))
+        assert whole == pytest.approx(clayton, abs=1e-6)
+
+
+@pytest.mark.parametrize("scale", [0.01, 0.3, 5.0])
+def test_bursts_lie_between_what_telling_them_and_not_can_change(scale: float) -> None:
+    def nats(burst: float, share: float) -> float:
+        params = {"d_x": 1, "d_y": 1, "scale": scale, "burst": burst, "share": share, "swapped": False}
+        return FAMILIES.get("noisy_bursts").from_params(params).truth().nats
+
+    one, other = (0.5 * np.log1p((size * scale) ** -2) for size in (1.0, 20.0))
+    assert nats(1.0, 0.3) == pytest.approx(one, abs=1e-9)
+    told = 0.9 * one + 0.1 * other
+    assert told - stats.entropy([0.9, 0.1]) < nats(20.0, 0.1) < told
+
+
+@pytest.mark.parametrize("spread", [0.05, 0.299, 0.301, 1.0, 2.5])
+def test_knot_has_the_entropy_of_its_phase(spread: float) -> None:
+    """By the wraps of the normal law, not by its Fourier series."""
+    params = {"d_x": 2, "d_y": 2, "turns_x": 2, "turns_y": 3, "k_x": 2, "k_y": 2, "scale": spread / np.sqrt(13)}
+    phase = np.linspace(-np.pi, np.pi, 20_000, endpoint=False)
+    density = stats.norm.pdf(phase + 2 * np.pi * np.arange(-5, 6)[:, None], scale=spread).sum(axis=0)
+    entropy = entr(density).mean() * 2 * np.pi
+    assert FAMILIES.get("noisy_knot").from_params(params).truth().nats == pytest.approx(
+        np.log(2 * np.pi) - entropy, abs=1e-9
+    )
+
+
+@pytest.mark.parametrize("nats", [0.05, 0.5, 2.0, 4.0])
+def test_gate_lets_through_about_what_the_strength_asks(nats: float) -> None:
+    for seed in range(4):
+        params = {"d_x": 3, "d_y": 3, "k_x": 1 + seed % 3, "k_y": 3 - seed % 2, "strength": nats, "seed": seed}
+        truth = FAMILIES.get("mixture_gate").from_params(params).truth()
+        assert truth.nats == pytest.approx(nats, abs=4 * truth.stderr + 0.15 * nats)
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "message"),
+    [
+        ("khoudraji", {"theta": [0.0], "turned": False}, "theta > 0"),
+        ("noisy_bursts", {"scale": 0.1, "burst": 0.5, "share": 0.1, "swapped": False}, "1 <= burst"),
+        ("noisy_knot", {"turns_x": 2, "turns_y": 4, "k_x": 1, "k_y": 1, "scale": 0.1}, "common divisor"),
+        ("noisy_knot", {"turns_x": 2, "turns_y": 3, "k_x": 2, "k_y": 1, "scale": 0.1}, "1 or 2 columns"),
+        (
+            "mixture_clouds",
+            {"k_x": 1, "k_y": 1, "classes_x": 3, "classes_y": 2, "matched": True, "strength": 1.0, "seed": 1},
+            "as many classes",
+        ),
+        ("mixture_gate", {"k_x": 1, "k_y": 2, "strength": 1.0, "seed": 1}, "k_y <= d_y"),
+    ],
+)
+def test_impossible_fields_are_refused(name: str, params: dict, message: str) -> None:
+    with pytest.raises(DataGenError, match=message):
+        FAMILIES.get(name).from_params({"d_x": 1, "d_y": 1, **params})
 
 
 def test_independent_sides_are_uncorrelated(shape: tuple[int, int], drawn: Callable[..., Family]) -> None:
