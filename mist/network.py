@@ -118,6 +118,8 @@ class Network(nn.Module):
         """All tokens (B, T, H) with their mask (B, T); the table's token is the first."""
         tokens, masks = [], []
         for name, group in self._inputs(batch).items():
+            if not self.training and not batch.masks[name].any():
+                continue  # no table has such a token, and none would be attended to
             scaled = ((group - self.means[name]) / self.scales[name]).clamp(-8.0, 8.0)  # (B, T, F)
             mask = batch.masks[name]  # (B, T)
             if name != ROWS:
