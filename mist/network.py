@@ -15,6 +15,7 @@ whose quantile was wrongly negative still has a gradient.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -116,18 +117,29 @@ class Network(nn.Module):
 
     def _tokens(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """All tokens (B, T, H) with their mask (B, T); the table's token is the first."""
-        tokens, masks = [], []
-        for name, group in self._inputs(batch).items():
-            scaled = ((group - self.means[name]) / self.scales[name]).clamp(-8.0, 8.0)  # (B, T, F)
-            mask = batch.masks[name]  # (B, T)
-            if name != ROWS:
-                tokens.append(self.embed[name](scaled))  # (B, T, H)
-                masks.append(mask)
-            elif self.config.rows:
-                pooled = self.pool_rows(self.embed_rows(scaled), mask)  # (B, Q, H_row)
-                tokens.append(self.widen_rows(pooled))  # (B, Q, H)
-                masks.append(mask.new_ones(len(batch), self.config.row_queries))
+        inputs = self._scaled(batch)
+        rows = inputs.pop(ROWS, None)
+        tokens, masks = [self._embedded(inputs)], [batch.masks[name] for name in inputs]
+        if rows is not None and self.config.rows:
+            pooled = self.pool_rows(self.embed_rows(rows), batch.masks[ROWS])  # (B, Q, H_row)
+            tokens.append(self.widen_rows(pooled))  # (B, Q, H)
+            masks.append(masks[0].new_ones(len(batch), self.config.row_queries))
         return torch.cat(tokens, dim=1), torch.cat(masks, dim=1)
+
+    def _scaled(self, batch: Batch) -> dict[str, Tensor]:
+        """Token groups in the scaling of training, (B, T, F) each; outside training those that some table has."""
+        return {
+            name: ((group - self.means[name]) / self.scales[name]).clamp(-8.0, 8.0)
+            for name, group in self._inputs(batch).items()
+            if self.training or batch.masks[name].any()
+        }
+
+    def _embedded(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Token groups, each through its own layers, (B, T, H); one activation for all, since calls take the time."""
+        layers = cast(dict[str, nn.Sequential], self.embed)
+        hidden = [layers[name][0](group) for name, group in inputs.items()]  # (B, T of the group, H) each
+        active = layers[TABLE][1](torch.cat(hidden, dim=1)).split([part.shape[1] for part in hidden], dim=1)
+        return torch.cat([layers[name][2](part) for name, part in zip(inputs, active, strict=True)], dim=1)
 
     def _start_at_the_anchors(self) -> None:
         """Begin with the plain mean of the anchors and a moderate spread."""

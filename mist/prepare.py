@@ -141,11 +141,13 @@ def _matrix(name: str, given: Any) -> _Side:
     raw = _raw(name, given)
     if raw.ndim not in (1, 2):
         raise InputError(f"got {name} with {raw.ndim} dimensions, wanted (n,) or (n, d); one row per sample")
-    columns = [raw] if raw.ndim == 1 else list(raw.T)
     if raw.size == 0:
         raise InputError(f"got empty {name} of shape {raw.shape}, wanted at least {MIN_ROWS} rows and 1 column")
-    names = _names(name, given, len(columns))
-    converted = [_column(values) for values in columns]
+    table = raw.reshape(len(raw), -1)
+    names = _names(name, given, table.shape[1])
+    if raw.dtype.kind in "buif":
+        return _Side(table.astype(np.float64, order="C"), names)
+    converted = [_column(values) for values in table.T]
     refused = [label for label, values in zip(names, converted, strict=True) if values is None]
     if refused:
         raise InputError(
@@ -179,9 +181,7 @@ def _names(name: str, given: Any, count: int) -> tuple[str, ...]:
 
 
 def _column(values: NDArray[Any]) -> Array | None:
-    """A column as float64 with NaN for what is missing; None if it is not numeric."""
-    if values.dtype.kind in "buif":
-        return values.astype(np.float64)
+    """A column of objects as float64 with NaN for what is missing; None if it is not numeric."""
     if values.dtype.kind != "O":
         return None
     missing = [value is None or type(value).__name__ in ("NAType", "NaTType") for value in values]

@@ -14,8 +14,9 @@ from functools import cache
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import layer_norm
 
-from mist.statistics.canonical import cautious, cross_fit, nats, standardised
+from mist.statistics.canonical import cautious, cross_fit, nats
 
 PROJECTIONS = 14  # twice as many features per side
 SPECTRUM = 5
@@ -34,8 +35,8 @@ def nonlinear_spectra(sets: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:
         sums.
     """
     sides = [side[:, :ROWS] for pair in zip(*sets, strict=True) for side in pair]  # all of s, then all of t
-    waves = _waves(sides).chunk(2)  # (S B, N, 2P) each
-    fits = cross_fit(torch.cat(waves, dim=2), (2 * PROJECTIONS, 2 * PROJECTIONS), (cautious,))
+    waves = torch.cat(_waves(sides).chunk(2), dim=1)  # (S B, 4P, N)
+    fits = cross_fit(waves.transpose(1, 2), (2 * PROJECTIONS, 2 * PROJECTIONS), (cautious,))
     fitted, held_out = fits.rho[0], fits.held_out()[0]  # (S B, 2P) each
     fitted_nats, held_out_nats = nats(torch.stack([fitted, held_out.clamp_min(0.0)]))
     spectra = torch.stack([fitted, fitted_nats, held_out, held_out_nats], dim=1)[:, :, :SPECTRUM]
@@ -45,19 +46,20 @@ def nonlinear_spectra(sets: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:
 
 
 def _waves(sides: Sequence[Tensor]) -> Tensor:
-    """Standardised cosines and sines of fixed projections of S variates (B, N, C), (S B, N, 2P).
+    """Standardised cosines and sines of fixed projections of S variates (B, N, C), (S B, 2P, N).
 
-    Those of float32 take less time.
+    Those of float32 take less time, and so do rows that lie side by side.
     """
-    angles = torch.cat([side @ torch.from_numpy(_projections(side.shape[2])) for side in sides]).float()
-    return standardised(torch.cat([torch.cos(angles), torch.sin(angles)], dim=-1).double())
+    angles = torch.cat([torch.from_numpy(_projections(side.shape[2])) @ side.transpose(1, 2) for side in sides]).float()
+    waves = torch.cat([torch.cos(angles), torch.sin(angles)], dim=1).double()  # (S B, 2P, N)
+    return layer_norm(waves, waves.shape[2:], eps=1e-12)
 
 
 @cache
 def _projections(count: int) -> np.ndarray:
-    """Directions in so many variates and at several scales, (C, P) float64; one draw each, the same always."""
+    """Directions in so many variates and at several scales, (P, C) float64; one draw each, the same always."""
     rng = np.random.default_rng(count)
     scales = np.geomspace(0.5, 4.0, PROJECTIONS)  # from half a standard deviation to several periods
     weights = rng.standard_normal((PROJECTIONS, count))
     weights *= (scales / np.linalg.norm(weights, axis=1))[:, None]
-    return weights.T
+    return weights

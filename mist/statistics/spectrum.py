@@ -54,12 +54,11 @@ class Spectrum:
         self.held_out_bent = correlation(fits.s[1, :, :, :ROWS].abs(), fits.t[1, :, :, :ROWS].abs()).mean(0)
         self.half_s, self.half_t = fits.s[1, 0], fits.t[1, 0]
         u, v = both.split_with_sizes(widths, dim=2)
-        bare, careful = fits.fits[0, 0], fits.fits[1, 0]  # on all rows
-        self.s, self.t = u @ careful.x, v @ careful.y
+        self.s, self.t = u @ fits.fits.x[1, 0], v @ fits.fits.y[1, 0]  # on all rows
         self.unit_s, self.unit_t = scaled(self.s), scaled(self.t)
         signs = fix_signs(self.unit_s + self.unit_t)  # of canonical pairs together, so that they follow from the data
         self.s, self.t, self.unit_s, self.unit_t = (part * signs for part in (self.s, self.t, self.unit_s, self.unit_t))
-        self.white_s, self.white_t = u @ bare.white_x, v @ bare.white_y
+        self.white_s, self.white_t = u @ fits.fits.white_x[0, 0], v @ fits.fits.white_y[0, 0]
         self.radius = torch.stack([white.square().sum(-1) for white in (self.white_s, self.white_t)], dim=-1)
 
     def tokens(self) -> Tensor:
