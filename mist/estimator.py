@@ -1,6 +1,6 @@
 """A trained model that answers: one table in, mutual information with a calibrated interval out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from math import log
@@ -16,8 +16,8 @@ from mist.calibration import GAUSSIAN
 from mist.checkpoint import Checkpoint
 from mist.errors import CheckpointError, InputError
 from mist.network import Network
-from mist.prepare import Notice, Table, check, one_thread, tabulate
-from mist.quantiles import LEVELS, MEDIAN, interpolate, mean
+from mist.prepare import Array, Notice, Table, check, one_thread, tabulate
+from mist.quantiles import LEVELS, MEDIAN, interpolate, mean, of_a_constant
 from mist.statistics import summarise
 
 PACKAGED = Path(__file__).parent / "pretrained"
@@ -153,10 +153,15 @@ class Estimator:
         self._check_cautious(cautious)
         limits = self.checkpoint.limits
         checked = [check(x, y, limits, allow_untrained_dimensions) for x, y in tables]
-        answers: dict[int, Estimate] = {}
-        for members in _chunks(checked):
+        answers = {
+            index: self._estimate(table, of_a_constant(len(table.x), LEVELS), level)
+            for index, table in enumerate(checked)
+            if table.constant
+        }
+        sides = {index: table.informative() for index, table in enumerate(checked) if index not in answers}
+        for members in _chunks(sides):
             with torch.inference_mode():  # a tenth of the time of small tables, whose cost is the number of calls
-                batch = tabulate([(checked[index].x, checked[index].y) for index in members], _threads())
+                batch = tabulate([sides[index] for index in members], _threads())
                 quantiles = self.quantiles(batch, cautious)
             for index, row in zip(members, quantiles.tolist(), strict=True):
                 answers[index] = self._estimate(checked[index], row, level)
@@ -193,7 +198,12 @@ class Estimator:
                 )
         table = check(x, y, self.checkpoint.limits)
         _check_smooth_size(table)
-        left, right = (side.double().cpu().reshape(1, len(side), -1) for side in (x, y))  # (1, n, d)
+        if table.constant:
+            return ((x.sum() + y.sum().to(x)) * 0.0).to(x.dtype)
+        left, right = (
+            side.double().cpu().reshape(1, len(side), -1)[..., torch.from_numpy(varying)]  # (1, n, d)
+            for side, varying in zip((x, y), table.varying, strict=True)
+        )
         with one_thread():
             batch = summarise(left, right, differentiable=True)
             leaky = self._network.leaky(batch.to(self.device))[0, MEDIAN]  # a gradient also where the median is 0
@@ -283,13 +293,13 @@ def _check_smooth_size(table: Table) -> None:
         )
 
 
-def _chunks(tables: Sequence[Table]) -> Iterator[list[int]]:
+def _chunks(tables: Mapping[int, tuple[Array, Array]]) -> Iterator[list[int]]:
     """Numbers of tables, equal shapes side by side, in chunks of bounded size."""
-    order = sorted(range(len(tables)), key=lambda index: (tables[index].x.shape, tables[index].y.shape))
+    order = sorted(tables, key=lambda index: [side.shape for side in tables[index]])
     chunk: list[int] = []
     rows = 0
     for index in order:
-        size = len(tables[index].x)
+        size = len(tables[index][0])
         if chunk and (rows + size > CHUNK_ROWS or len(chunk) == CHUNK_TABLES):
             yield chunk
             chunk, rows = [], 0

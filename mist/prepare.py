@@ -47,11 +47,32 @@ class Notice:
 
 @dataclass(frozen=True)
 class Table:
-    """One checked table: x (n, d_x) and y (n, d_y), finite float64, with the notices found on the way."""
+    """One checked table: x (n, d_x) and y (n, d_y), finite float64, with what was found on the way.
+
+    Attributes:
+        x: One side.
+        y: The other side.
+        varying: Which columns of x, (d_x,), and of y, (d_y,), hold more than one value.
+        notices: What the reader of an answer should know.
+    """
 
     x: Array
     y: Array
+    varying: tuple[NDArray[np.bool_], NDArray[np.bool_]]
     notices: tuple[Notice, ...] = ()
+
+    @property
+    def constant(self) -> bool:
+        """Whether one side holds the same row all over."""
+        return not all(side.any() for side in self.varying)
+
+    def informative(self) -> tuple[Array, Array]:
+        """Both sides without columns that never vary, for these carry no information; (n, d) each."""
+        x, y = (
+            side if varying.all() else side[:, varying]
+            for side, varying in zip((self.x, self.y), self.varying, strict=True)
+        )
+        return x, y
 
 
 def check(x: Any, y: Any, limits: Limits | None = None, allow_untrained_dimensions: bool = False) -> Table:
@@ -76,8 +97,10 @@ def check(x: Any, y: Any, limits: Limits | None = None, allow_untrained_dimensio
     for name, side in sides.items():
         _check_finite(name, side)
     notices = _size_notices(sides["x"].values, sides["y"].values, limits, allow_untrained_dimensions)
-    notices += _value_notices(sides)
-    return Table(sides["x"].values, sides["y"].values, tuple(notices))
+    distinct = {name: _distinct(side.values) for name, side in sides.items()}
+    notices += _value_notices(sides, distinct)
+    varying = distinct["x"] > 1, distinct["y"] > 1
+    return Table(sides["x"].values, sides["y"].values, varying, tuple(notices))
 
 
 def tabulate(tables: Sequence[tuple[Array, Array]], threads: int = 1) -> Batch:
@@ -230,21 +253,26 @@ def _size_notices(x: Array, y: Array, limits: Limits | None, allow: bool) -> lis
     return notices
 
 
-def _value_notices(sides: dict[str, _Side]) -> list[Notice]:
-    constant, tied, most = [], [], 0
-    rows = len(sides["x"].values)
+def _distinct(values: Array) -> NDArray[np.int64]:
+    """How many values each column of (n, d) holds, (d,)."""
+    ordered = np.sort(np.ascontiguousarray(values.T), axis=1)  # (d, n)
+    return 1 + (ordered[:, 1:] != ordered[:, :-1]).sum(axis=1)
+
+
+def _value_notices(sides: dict[str, _Side], distinct: dict[str, NDArray[np.int64]]) -> list[Notice]:
+    constant, tied = [], []
+    rows, most = len(sides["x"].values), max(int(counts.max()) for counts in distinct.values())
     for name, side in sides.items():
-        ordered = np.sort(np.ascontiguousarray(side.values.T), axis=1)  # (d, n)
-        distinct = 1 + (ordered[:, 1:] != ordered[:, :-1]).sum(axis=1)  # (d,)
-        most = max(most, int(distinct.max()))
-        for label, count in zip(side.names, distinct.tolist(), strict=True):
+        for label, count in zip(side.names, distinct[name].tolist(), strict=True):
             if count == 1:
                 constant.append(f"{name} column {label}")
             elif count < DISTINCT_SHARE * rows:
                 tied.append(f"{name} column {label} ({count} distinct values)")
     notices = []
     if constant:
-        notices.append(Notice("constant", f"{_listed(constant)} never varies and so carries no information"))
+        notices.append(
+            Notice("constant", f"{_listed(constant)} never varies, so it carries no information and is left out")
+        )
     if tied:
         notices.append(
             Notice(

@@ -4,10 +4,12 @@ A quantile function is kept as K values at increasing levels ``taus``. Between t
 them it is flat: the model never claims to know a tail that it was not trained on.
 """
 
+import math
 from bisect import bisect_left
 from collections.abc import Sequence
 
 import torch
+from scipy.special import entr
 from torch import Tensor
 
 # K = 21. The ends give a 99 % interval, the inner ones every usual level (98, 95, 90, 80, 70, 60, 50 %) exactly.
@@ -54,6 +56,16 @@ def interpolate(quantiles: Tensor, taus: Sequence[float], tau: float) -> Tensor:
         return quantiles[:, right]
     share = (tau - taus[right - 1]) / (taus[right] - taus[right - 1])
     return torch.lerp(quantiles[:, right - 1], quantiles[:, right], share)
+
+
+def of_a_constant(n: int, taus: Sequence[float]) -> list[float]:
+    """Quantiles in nats, K of them, where a side took one value in all n rows: 0 up to the median.
+
+    Above, the entropy of a side that takes another value with the largest chance p that goes unseen in a share 1 - tau
+    of all samples of n rows: (1 - p)^n = 1 - tau.
+    """
+    chances = (-math.expm1(math.log1p(-tau) / n) if tau > 0.5 else 0.0 for tau in taus)
+    return [float(entr(chance) + entr(1 - chance)) for chance in chances]
 
 
 def mean(quantiles: Tensor, taus: Tensor) -> Tensor:

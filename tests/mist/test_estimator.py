@@ -108,11 +108,42 @@ def test_notices_reach_the_answer(estimator, table):
     assert [notice.code for notice in estimator.estimate(np.c_[x, np.ones(len(x))], y).notices] == ["constant"]
 
 
+def test_columns_that_never_vary_change_nothing(estimator, table):
+    x, y = table
+    plain, wider = estimator.estimate_batch([(x, y), (np.c_[x, np.full(len(x), 3.0)], np.c_[np.zeros(len(x)), y])])
+    assert wider.quantiles == plain.quantiles
+    assert (wider.d_x, wider.d_y) == (plain.d_x + 1, plain.d_y + 1)
+
+
+@pytest.mark.parametrize("sides", [(0, 1), (1, 0), (0, 0)])
+def test_a_constant_side_tells_nothing(estimator, table, sides):
+    x, y = (side if kept else np.ones((len(side), 2)) for side, kept in zip(table, sides, strict=True))
+    answer = estimator.estimate(x, y, level=0.9)
+    unseen = 1 - 0.05 ** (1 / len(x))  # the largest chance of another value that one sample in twenty would not show
+    assert answer.mi == 0.0
+    assert answer.interval == (0.0, pytest.approx(-unseen * np.log(unseen) - (1 - unseen) * np.log(1 - unseen)))
+    assert answer.notices[0].code == "constant"
+
+
 def test_a_checkpoint_without_calibration_says_so(trained, table):
     bare = Estimator(Checkpoint(trained.network, None, trained.limits, {}, ""), torch.device("cpu"))
     assert [notice.code for notice in bare.estimate(*table).notices] == ["uncalibrated"]
     with pytest.raises(mist.CheckpointError, match="never calibrated"):
         bare.estimate(*table, cautious=True)
+
+
+def test_the_gradient_of_a_constant_is_zero(estimator, table):
+    x, y = (torch.tensor(side, requires_grad=True) for side in table)
+    constant = torch.ones(len(x), 1, dtype=torch.float64, requires_grad=True)
+    both = torch.cat([x, constant], dim=1)
+    assert estimator.differentiable(both, y).item() == pytest.approx(estimator.differentiable(x, y).item())
+    estimator.differentiable(both, y).backward()
+    assert x.grad.isfinite().all()
+    assert (x.grad != 0).any()
+    x.grad = None
+    estimator.differentiable(constant, x).backward()
+    assert (x.grad == 0).all()
+    assert (constant.grad == 0).all()
 
 
 def test_the_gradient_reaches_both_sides(estimator, table):
