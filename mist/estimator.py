@@ -201,8 +201,8 @@ class Estimator:
         if table.constant:
             return ((x.sum() + y.sum().to(x)) * 0.0).to(x.dtype)
         left, right = (
-            side.double().cpu().reshape(1, len(side), -1)[..., torch.from_numpy(varying)]  # (1, n, d)
-            for side, varying in zip((x, y), table.varying, strict=True)
+            side.double().cpu().reshape(1, len(side), -1)[..., torch.from_numpy(kept)]  # (1, n, d)
+            for side, kept in zip((x, y), table.kept, strict=True)
         )
         with one_thread():
             batch = summarise(left, right, differentiable=True)

@@ -52,26 +52,24 @@ class Table:
     Attributes:
         x: One side.
         y: The other side.
-        varying: Which columns of x, (d_x,), and of y, (d_y,), hold more than one value.
+        kept: Which columns of x, (d_x,), and of y, (d_y,), can tell something: they vary, and no column before them on
+            their side orders the rows as they do.
         notices: What the reader of an answer should know.
     """
 
     x: Array
     y: Array
-    varying: tuple[NDArray[np.bool_], NDArray[np.bool_]]
+    kept: tuple[NDArray[np.bool_], NDArray[np.bool_]]
     notices: tuple[Notice, ...] = ()
 
     @property
     def constant(self) -> bool:
         """Whether one side holds the same row all over."""
-        return not all(side.any() for side in self.varying)
+        return not all(kept.any() for kept in self.kept)
 
     def informative(self) -> tuple[Array, Array]:
-        """Both sides without columns that never vary, for these carry no information; (n, d) each."""
-        x, y = (
-            side if varying.all() else side[:, varying]
-            for side, varying in zip((self.x, self.y), self.varying, strict=True)
-        )
+        """Both sides without the columns that can tell nothing; (n, d) each."""
+        x, y = (side if kept.all() else side[:, kept] for side, kept in zip((self.x, self.y), self.kept, strict=True))
         return x, y
 
 
@@ -85,8 +83,8 @@ def check(x: Any, y: Any, limits: Limits | None = None, allow_untrained_dimensio
         allow_untrained_dimensions: Answer, with a notice, for more columns than ``limits`` allow.
 
     Returns:
-        The table; constant columns, ties, repeated rows, copies of a column in both sides and sizes outside of the
-        trained range are answered with a notice.
+        The table; constant columns, ties, repeated rows, copies of a column within a side or in both, and sizes outside
+        of the trained range are answered with a notice.
 
     Raises:
         InputError: Lengths differ, n < 8, a value is missing or infinite, a column is not numeric, or a shape is wrong.
@@ -98,9 +96,10 @@ def check(x: Any, y: Any, limits: Limits | None = None, allow_untrained_dimensio
         _check_finite(name, side)
     notices = _size_notices(sides["x"].values, sides["y"].values, limits, allow_untrained_dimensions)
     distinct = {name: _distinct(side.values) for name, side in sides.items()}
-    notices += _value_notices(sides, distinct)
-    varying = distinct["x"] > 1, distinct["y"] > 1
-    return Table(sides["x"].values, sides["y"].values, varying, tuple(notices))
+    repeated = {name: _repeated(side.values) & (distinct[name] > 1) for name, side in sides.items()}
+    notices += _value_notices(sides, distinct) + _column_notices(sides, repeated)
+    kept_x, kept_y = ((distinct[name] > 1) & ~repeated[name] for name in sides)
+    return Table(sides["x"].values, sides["y"].values, (kept_x, kept_y), tuple(notices))
 
 
 def tabulate(tables: Sequence[tuple[Array, Array]], threads: int = 1) -> Batch:
@@ -259,6 +258,33 @@ def _distinct(values: Array) -> NDArray[np.int64]:
     return 1 + (ordered[:, 1:] != ordered[:, :-1]).sum(axis=1)
 
 
+def _repeated(values: Array) -> NDArray[np.bool_]:
+    """Which columns of (n, d) order the rows, ties and all, as a column before them: copies in any unit, (d,)."""
+    repeated = np.zeros(values.shape[1], dtype=np.bool_)
+    alike: dict[bytes, list[int]] = {}
+    if len(repeated) > 1:
+        for column, pattern in enumerate(_first_order(values)):
+            alike.setdefault(pattern, []).append(column)
+    for columns in alike.values():
+        if len(columns) > 1:
+            orders = [_dense(values[:, column]).tobytes() for column in columns]
+            first = set(dict(zip(reversed(orders), reversed(columns), strict=True)).values())
+            repeated[[column for column in columns if column not in first]] = True
+    return repeated
+
+
+def _column_notices(sides: dict[str, _Side], repeated: dict[str, NDArray[np.bool_]]) -> list[Notice]:
+    labels = [
+        f"{name} column {side.names[column]}"
+        for name, side in sides.items()
+        for column in np.flatnonzero(repeated[name])
+    ]
+    if not labels:
+        return []
+    text = f"copies of a column before them on their side, which add nothing, are left out: {_listed(labels)}"
+    return [Notice("repeated_columns", text)]
+
+
 def _value_notices(sides: dict[str, _Side], distinct: dict[str, NDArray[np.int64]]) -> list[Notice]:
     constant, tied = [], []
     rows, most = len(sides["x"].values), max(int(counts.max()) for counts in distinct.values())
@@ -292,7 +318,7 @@ def _copy_notices(sides: dict[str, _Side]) -> list[Notice]:
     for values in (y.values, -y.values):
         for column, pattern in enumerate(_first_order(values)):
             alike.setdefault(pattern, []).append(column)
-    dense = cache(lambda name, column: np.unique(sides[name].values[:, column], return_inverse=True)[1])
+    dense = cache(lambda name, column: _dense(sides[name].values[:, column]))
     shared = [
         f"{x.names[i]} and {y.names[j]}"
         for i, pattern in enumerate(_first_order(x.values))
@@ -309,6 +335,11 @@ def _first_order(values: Array) -> list[bytes]:
     """Of each column of (n, d): how many of its first rows lie below each of them, alike for increasing maps of it."""
     first = np.ascontiguousarray(values[:_COMPARED].T)  # (d, R)
     return [column.tobytes() for column in (first[:, None, :] < first[:, :, None]).sum(axis=2)]
+
+
+def _dense(values: Array) -> NDArray[np.int64]:
+    """Ranks of (n,) from 0, ties sharing one, none left out."""
+    return np.unique(values, return_inverse=True)[1]
 
 
 def _monotone(one: NDArray[np.int64], other: NDArray[np.int64]) -> bool:

@@ -108,11 +108,14 @@ def test_notices_reach_the_answer(estimator, table):
     assert [notice.code for notice in estimator.estimate(np.c_[x, np.ones(len(x))], y).notices] == ["constant"]
 
 
-def test_columns_that_never_vary_change_nothing(estimator, table):
+def test_columns_that_never_vary_or_repeat_others_change_nothing(estimator, table):
     x, y = table
-    plain, wider = estimator.estimate_batch([(x, y), (np.c_[x, np.full(len(x), 3.0)], np.c_[np.zeros(len(x)), y])])
-    assert wider.quantiles == plain.quantiles
-    assert (wider.d_x, wider.d_y) == (plain.d_x + 1, plain.d_y + 1)
+    constants = np.c_[x, np.full(len(x), 3.0)], np.c_[np.zeros(len(x)), y]
+    copies = np.c_[x, np.exp(x[:, 1])], np.c_[y[:, 1] ** 3, y]
+    plain, *wider = estimator.estimate_batch([(x, y), constants, copies])
+    for answer in wider:
+        assert answer.quantiles == pytest.approx(plain.quantiles, abs=1e-5)
+        assert (answer.d_x, answer.d_y) == (plain.d_x + 1, plain.d_y + 1)
 
 
 @pytest.mark.parametrize("sides", [(0, 1), (1, 0), (0, 0)])

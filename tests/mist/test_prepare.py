@@ -99,9 +99,22 @@ def test_odd_values_are_answered_with_a_notice():
     assert codes(np.c_[X, np.exp(Y)], Y) == ["copy"]
     assert codes(np.c_[X, -Y], Y) == ["copy"]
     assert codes(np.r_[X, X[:2]], np.r_[Y, Y[:2]]) == ["repeated_rows"]
+    assert codes(np.c_[X, 1.8 * X[:, 0] + 32], Y) == ["repeated_columns"]
+    assert codes(np.c_[X, -X[:, 0]], Y) == []  # turned round, which is no increasing map
     assert codes(np.arange(40) % 3, np.arange(40) % 2) == ["ties"]  # repeated rows are normal in discrete data
     text = str(check(np.c_[X, np.ones(40)], Y).notices[0])
     assert "x column x[2] never varies" in text
+    text = str(check(X, np.c_[Y, Y, Y > 0, np.exp(Y)]).notices[-1])
+    assert text.endswith("are left out: y column y[1], y column y[3]")
+
+
+def test_columns_that_can_tell_nothing_are_not_kept():
+    table = check(np.c_[X, np.ones(40), X], np.zeros(40))
+    assert [kept.tolist() for kept in table.kept] == [[True, True, False, False, False], [False]]
+    assert table.constant
+    np.testing.assert_array_equal(table.informative()[0], X)
+    late = np.r_[X[:-1, :1], [[99.0]]]  # the same but for the last row
+    assert check(np.c_[X[:, 0], late], Y).kept[0].all()
 
 
 def test_sizes_outside_of_the_trained_range():
