@@ -130,8 +130,8 @@ ROUGH_FAMILIES = {
     "discrete_quantised": 0.02,
     "product": 0.1,
 }
-# Families younger than WIDE_FAMILIES, once two lists of laws that a packaged model was judged by and never trained on,
-# beside some tables without dependence, or with a simple one.
+# Families younger than WIDE_FAMILIES, once two lists of laws that packaged models were judged by, beside some tables
+# without dependence, or with a simple one.
 LATE_FAMILIES = {
     "independence": 0.12,
     "gaussian_spectrum": 0.04,
@@ -182,8 +182,7 @@ SHIFT = (
     *("joe", "gamma_exponential", "noisy_lissajous", "mixture_scales", "discrete_poisson", "noisy_waves"),
     *("plackett", "noisy_exponential", "noisy_hypocycloid", "mixture_chain", "discrete_sum", "noisy_beats"),
 )
-# Written while the packaged model was trained, without a look at it, and measured once, when it was calibrated: no
-# choice was made by a figure on it.
+# Written after the packaged model was trained, and measured once: no choice about it was made by a figure on these.
 BLIND = ("khoudraji", "noisy_bursts", "noisy_knot", "mixture_gate", "discrete_thinned", "noisy_pulses")
 MIST_TRAIN = (
     ("gaussian_dense", "base"),

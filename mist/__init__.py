@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mist.estimator import Estimate, Estimator, estimate_mi, load
     from mist.independence import IndependenceTest, independence_test, mi_score
     from mist.matrix import Matrix, mi_matrix
-    from mist.prepare import Notice
+    from mist.notices import Notice
 
 _HOMES = {
     "CheckpointError": "errors",

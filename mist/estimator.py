@@ -16,7 +16,8 @@ from mist.calibration import GAUSSIAN
 from mist.checkpoint import Checkpoint
 from mist.errors import CheckpointError, InputError
 from mist.network import Network
-from mist.prepare import Array, Notice, Table, check, one_thread, tabulate
+from mist.notices import Array, Notice
+from mist.prepare import Table, check, one_thread, tabulate
 from mist.quantiles import LEVELS, MEDIAN, interpolate, mean, of_a_constant
 from mist.statistics import summarise
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from numbers import Real
 from typing import Any
 
@@ -14,14 +13,10 @@ from numpy.typing import NDArray
 
 from mist.batch import Batch
 from mist.errors import DimensionError, InputError
+from mist.notices import Array, Notice, Side, copy_notices, distinct, listed, repeated, value_notices
 from mist.statistics import summarise
 
-Array = NDArray[np.float64]
-
 MIN_ROWS = 8
-# Below this share of distinct values a column counts as tied (guess: most rounded measurements keep more).
-DISTINCT_SHARE = 0.9
-_COMPARED = 32  # rows by which a copy is suspected before all rows are compared
 
 
 @dataclass(frozen=True)
@@ -31,18 +26,6 @@ class Limits:
     n_min: int
     n_max: int
     d_max: int
-
-
-@dataclass(frozen=True)
-class Notice:
-    """Something that the reader of an answer should know: a fixed code, and a sentence."""
-
-    code: str
-    text: str
-
-    def __str__(self) -> str:
-        """The sentence."""
-        return self.text
 
 
 @dataclass(frozen=True)
@@ -95,10 +78,10 @@ def check(x: Any, y: Any, limits: Limits | None = None, allow_untrained_dimensio
     for name, side in sides.items():
         _check_finite(name, side)
     notices = _size_notices(sides["x"].values, sides["y"].values, limits, allow_untrained_dimensions)
-    distinct = {name: _distinct(side.values) for name, side in sides.items()}
-    repeated = {name: _repeated(side.values) & (distinct[name] > 1) for name, side in sides.items()}
-    notices += _value_notices(sides, distinct) + _column_notices(sides, repeated)
-    kept_x, kept_y = ((distinct[name] > 1) & ~repeated[name] for name in sides)
+    counts = {name: distinct(side.values) for name, side in sides.items()}
+    copies = {name: repeated(side.values) & (counts[name] > 1) for name, side in sides.items()}
+    notices += value_notices(sides, counts) + copy_notices(sides, copies)
+    kept_x, kept_y = ((counts[name] > 1) & ~copies[name] for name in sides)
     return Table(sides["x"].values, sides["y"].values, (kept_x, kept_y), tuple(notices))
 
 
@@ -149,17 +132,11 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(former)
 
 
-@dataclass(frozen=True)
-class _Side:
-    values: Array  # (n, d)
-    names: tuple[str, ...]  # (d,), as the user would call the columns
-
-
 def _stack(tables: Sequence[tuple[Array, Array]], members: list[int], side: int) -> torch.Tensor:
     return torch.from_numpy(np.stack([np.asarray(tables[index][side], dtype=np.float64) for index in members]))
 
 
-def _matrix(name: str, given: Any) -> _Side:
+def _matrix(name: str, given: Any) -> Side:
     raw = _raw(name, given)
     if raw.ndim not in (1, 2):
         raise InputError(f"got {name} with {raw.ndim} dimensions, wanted (n,) or (n, d); one row per sample")
@@ -168,15 +145,15 @@ def _matrix(name: str, given: Any) -> _Side:
     table = raw.reshape(len(raw), -1)
     names = _names(name, given, table.shape[1])
     if raw.dtype.kind in "buif":
-        return _Side(table.astype(np.float64, order="C"), names)
+        return Side(table.astype(np.float64, order="C"), names)
     converted = [_column(values) for values in table.T]
     refused = [label for label, values in zip(names, converted, strict=True) if values is None]
     if refused:
         raise InputError(
-            f"got columns of {name} that are not numeric: {_listed(refused)} ({raw.dtype}); "
+            f"got columns of {name} that are not numeric: {listed(refused)} ({raw.dtype}); "
             "encode categories as numbers, or leave these columns out"
         )
-    return _Side(np.stack([values for values in converted if values is not None], axis=1), names)
+    return Side(np.stack([values for values in converted if values is not None], axis=1), names)
 
 
 def _raw(name: str, given: Any) -> NDArray[Any]:
@@ -222,13 +199,13 @@ def _check_shapes(x: Array, y: Array) -> None:
         raise InputError(f"got {len(x)} rows, wanted at least {MIN_ROWS}; fewer say nothing about dependence")
 
 
-def _check_finite(name: str, side: _Side) -> None:
+def _check_finite(name: str, side: Side) -> None:
     bad = ~np.isfinite(side.values)
     if bad.any():
         labels = [side.names[index] for index in np.flatnonzero(bad.any(axis=0))]
         raise InputError(
             f"got NaN or infinity in {int(bad.any(axis=1).sum())} of {len(bad)} rows of {name}, "
-            f"columns {_listed(labels)}; drop these rows from x and y, or fill them in, before estimating"
+            f"columns {listed(labels)}; drop these rows from x and y, or fill them in, before estimating"
         )
 
 
@@ -250,115 +227,3 @@ def _size_notices(x: Array, y: Array, limits: Limits | None, allow: bool) -> lis
         text = f"n = {len(x)} is outside of the trained range {limits.n_min} to {limits.n_max}: coverage is unknown"
         notices.append(Notice("untrained_n", text))
     return notices
-
-
-def _distinct(values: Array) -> NDArray[np.int64]:
-    """How many values each column of (n, d) holds, (d,)."""
-    ordered = np.sort(np.ascontiguousarray(values.T), axis=1)  # (d, n)
-    return 1 + (ordered[:, 1:] != ordered[:, :-1]).sum(axis=1)
-
-
-def _repeated(values: Array) -> NDArray[np.bool_]:
-    """Which columns of (n, d) order the rows, ties and all, as a column before them: copies in any unit, (d,)."""
-    repeated = np.zeros(values.shape[1], dtype=np.bool_)
-    alike: dict[bytes, list[int]] = {}
-    if len(repeated) > 1:
-        for column, pattern in enumerate(_first_order(values)):
-            alike.setdefault(pattern, []).append(column)
-    for columns in alike.values():
-        if len(columns) > 1:
-            orders = [_dense(values[:, column]).tobytes() for column in columns]
-            first = set(dict(zip(reversed(orders), reversed(columns), strict=True)).values())
-            repeated[[column for column in columns if column not in first]] = True
-    return repeated
-
-
-def _column_notices(sides: dict[str, _Side], repeated: dict[str, NDArray[np.bool_]]) -> list[Notice]:
-    labels = [
-        f"{name} column {side.names[column]}"
-        for name, side in sides.items()
-        for column in np.flatnonzero(repeated[name])
-    ]
-    if not labels:
-        return []
-    text = f"copies of a column before them on their side, which add nothing, are left out: {_listed(labels)}"
-    return [Notice("repeated_columns", text)]
-
-
-def _value_notices(sides: dict[str, _Side], distinct: dict[str, NDArray[np.int64]]) -> list[Notice]:
-    constant, tied = [], []
-    rows, most = len(sides["x"].values), max(int(counts.max()) for counts in distinct.values())
-    for name, side in sides.items():
-        for label, count in zip(side.names, distinct[name].tolist(), strict=True):
-            if count == 1:
-                constant.append(f"{name} column {label}")
-            elif count < DISTINCT_SHARE * rows:
-                tied.append(f"{name} column {label} ({count} distinct values)")
-    notices = []
-    if constant:
-        notices.append(
-            Notice("constant", f"{_listed(constant)} never varies, so it carries no information and is left out")
-        )
-    if tied:
-        notices.append(
-            Notice(
-                "ties",
-                f"{_listed(tied)} in {rows} rows: ties get middle ranks",
-            )
-        )
-    continuous = len(constant) + len(tied) < sum(len(side.names) for side in sides.values())
-    may_repeat = continuous and most < rows  # no row occurs again where one column's values all differ
-    return notices + _copy_notices(sides) + (_repeat_notices(sides) if may_repeat else [])
-
-
-def _copy_notices(sides: dict[str, _Side]) -> list[Notice]:
-    """A column of x that is a strictly monotone function of a column of y makes MI infinite for continuous data."""
-    x, y = sides["x"], sides["y"]
-    alike: dict[bytes, list[int]] = {}  # columns of y by the order of their first rows, either way round
-    for values in (y.values, -y.values):
-        for column, pattern in enumerate(_first_order(values)):
-            alike.setdefault(pattern, []).append(column)
-    dense = cache(lambda name, column: _dense(sides[name].values[:, column]))
-    shared = [
-        f"{x.names[i]} and {y.names[j]}"
-        for i, pattern in enumerate(_first_order(x.values))
-        for j in dict.fromkeys(alike.get(pattern, ()))
-        if _monotone(dense("x", i), dense("y", j))
-    ]
-    if not shared:
-        return []
-    text = f"x and y hold the same column ({_listed(shared)}): I(X;X) is infinite for continuous data"
-    return [Notice("copy", f"{text}, any figure is too small")]
-
-
-def _first_order(values: Array) -> list[bytes]:
-    """Of each column of (n, d): how many of its first rows lie below each of them, alike for increasing maps of it."""
-    first = np.ascontiguousarray(values[:_COMPARED].T)  # (d, R)
-    return [column.tobytes() for column in (first[:, None, :] < first[:, :, None]).sum(axis=2)]
-
-
-def _dense(values: Array) -> NDArray[np.int64]:
-    """Ranks of (n,) from 0, ties sharing one, none left out."""
-    return np.unique(values, return_inverse=True)[1]
-
-
-def _monotone(one: NDArray[np.int64], other: NDArray[np.int64]) -> bool:
-    """Whether dense ranks (n,) that are not all the same agree, or agree with the others turned round."""
-    most = one.max()
-    return bool(most > 0 and (np.array_equal(one, other) or np.array_equal(one, most - other)))
-
-
-def _repeat_notices(sides: dict[str, _Side]) -> list[Notice]:
-    """Rows that occur again: impossible in independent draws once one column is continuous, normal otherwise."""
-    joint = np.ascontiguousarray(np.concatenate([side.values for side in sides.values()], axis=1)) + 0.0
-    rows = joint.view(np.dtype((np.void, joint.dtype.itemsize * joint.shape[1])))[:, 0]
-    repeated = len(rows) - len(np.unique(rows))
-    if repeated == 0:
-        return []
-    text = f"{repeated} of {len(rows)} rows repeat an earlier one"
-    return [Notice("repeated_rows", f"{text}: rows that are not independent draws make intervals too narrow")]
-
-
-def _listed(labels: Sequence[str], most: int = 5) -> str:
-    more = f" and {len(labels) - most} more" if len(labels) > most else ""
-    return ", ".join(labels[:most]) + more
