@@ -25,6 +25,7 @@ from data_gen.shares import (
     MIST_TRAIN,
     ROUGH_FAMILIES,
     SHIFT,
+    SPARSE_FAMILIES,
     TIED_FAMILIES,
     WIDE_FAMILIES,
 )
@@ -253,6 +254,10 @@ _ADDED = replace(
     mist_share=0.0,
     mist_laws=(),
 )
+# Bends that hide all there is: a model that knows laws of much hidden information alone expects more of them.
+_BENT = replace(
+    _SEEN, families=SPARSE_FAMILIES, n=(64, 8192), d=(2, 16), mist_share=0.0, mist_laws=(), bent_share=1.0, bent_d=16
+)
 _LATE = replace(_SEEN, families=LATE_FAMILIES, low_share=0.6, mist_share=0.0, mist_laws=(), bent_share=0.05)
 _SHIFT, _UNSEEN, _BLIND = (
     replace(_WIDE, families=dict.fromkeys(names, 1.0), mist_share=0.0, mist_laws=())
@@ -275,6 +280,7 @@ PRESETS: dict[str, Preset] = {
     "rough-seen": Preset(_ROUGH, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "added-seen": Preset(_ADDED, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "late-seen": Preset(_LATE, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
+    "bent-seen": Preset(_BENT, {"train": 32_768, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "wide-shift": Preset(_SHIFT, {"validation": 2048, "calibration": 12_288, "test": 6144}, 512),
     "wide-unseen": Preset(_UNSEEN, {"validation": 2048, "calibration": 8192, "test": 8192}, 512),
     "wide-blind": Preset(_BLIND, {"test": 8192}, 512),

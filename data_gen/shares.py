@@ -150,6 +150,7 @@ LATE_FAMILIES = {
     "mixture_bands": 0.12,
     "discrete_modulo": 0.08,
     "noisy_octaves": 0.1,
+    "discrete_marks": 0.08,
 }
 # As WIDE_FAMILIES, and clouds of two classifications, which are in no other preset.
 ADDED_FAMILIES = WIDE_FAMILIES | {"mixture_clouds": 0.2}
@@ -163,6 +164,8 @@ BENT_FAMILIES = {
     "student_two_pairs": 0.05,
     "student_identity": 0.1,
 }
+# Of these the ones in which few columns of a side depend: once turned back, nothing is left to find.
+SPARSE_FAMILIES = {name: BENT_FAMILIES[name] for name in ("gaussian_two_pairs", "gaussian_sparse", "student_two_pairs")}
 # Blocks of products whose columns all have ties on one side or both.
 TIED_FAMILIES = (
     "discrete_channel",

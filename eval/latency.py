@@ -1,8 +1,9 @@
 """How long one estimate takes, ours beside KSG and GCMI in one run.
 
 `python -m eval.latency --out eval/reports/latency.json` goes round all sizes and estimators several times, so that a
-machine that is slow for a while is slow for all, and reports medians of the clock and of processor time. With `--card`
-the table also goes into the card of the checkpoint that was measured.
+machine that is slow for a while is slow for all, and reports medians of the clock and of processor time. Each answers a
+few times in a row: the first answer, which finds in the caches what another estimator left there, is told apart from
+those that follow. With `--card` the table also goes into the card of the checkpoint that was measured.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class LatencyConfig:
         sizes: Rows, columns of x and columns of y of each table.
         large: Rows of a table of 1 + 1 columns that ours alone answers; 0 for none.
         repeats: Rounds.
+        in_a_row: Answers of one estimator on one table in each round, 2 or more; the first counts apart.
         card: Put the figures into the card of the checkpoint, which must be given.
     """
 
@@ -51,6 +53,7 @@ class LatencyConfig:
     sizes: tuple[Size, ...] = ((500, 1, 1), (500, 5, 5), (2000, 5, 5), (2000, 32, 32), (10_000, 10, 10))
     large: int = 1_000_000
     repeats: int = 15
+    in_a_row: int = 4
     card: bool = False
 
 
@@ -71,14 +74,17 @@ def latency(config: LatencyConfig) -> Path:
     Raises:
         EvalError: There is nothing to time, or a card is wanted of no given checkpoint.
     """
-    if config.repeats < 1 or not config.sizes or not config.estimators:
-        raise EvalError(f"latency needs --repeats of 1 or more, --sizes and --estimators; got {config}")
+    if config.repeats < 1 or config.in_a_row < 2 or not config.sizes or not config.estimators:
+        raise EvalError(
+            f"latency needs --repeats of 1 or more, --in-a-row of 2 or more, --sizes and --estimators; got {config}"
+        )
     if config.card and config.checkpoint is None:
         raise EvalError("got --card without --checkpoint; wanted the folder whose card is to have the figures")
     runs = _rounds(config)
     record = {
         "command": "python -m eval.latency",
         "repeats": config.repeats,
+        "in_a_row": config.in_a_row,
         "machine": machine(),
         "compiled": COMPILED,
         "single": [
@@ -106,7 +112,7 @@ def in_words(record: Mapping[str, Any]) -> str:
     cells: dict[Size, dict[str, str]] = {}
     for entry in record["single"]:
         row = cells.setdefault((entry["n"], entry["d_x"], entry["d_y"]), {})
-        row[entry["estimator"]] = f"{1e3 * entry['seconds']:.1f} (least {1e3 * entry['least_seconds']:.1f})"
+        row[entry["estimator"]] = f"{1e3 * entry['seconds']:.1f} ({1e3 * entry['first_seconds']:.1f})"
     lines = [f"| n, columns | {' | '.join(f'{name}, ms' for name in names)} |", "|---" * (len(names) + 1) + "|"]
     lines += [
         f"| {n:,}, {d_x} + {d_y} | {' | '.join(row.get(name, '–') for name in names)} |"
@@ -115,8 +121,9 @@ def in_words(record: Mapping[str, Any]) -> str:
     batch, large, host = record["batch"], record["large"], record["machine"]
     load_average = ", ".join(f"{value:.1f}" for value in host["load_average"])
     text = [
-        f"Medians of {record['repeats']} answers in one process, all estimators in turn; {host['processor']}, "
-        f"{host['cores']} cores, load average {load_average}; neighbours counted by "
+        f"Medians over {record['repeats']} rounds in one process, all sizes and estimators in turn, "
+        f"{record['in_a_row']} answers in a row each; in brackets that of the first of a row, right after another "
+        f"estimator. {host['processor']}, {host['cores']} cores, load average {load_average}; neighbours counted by "
         f"{'compiled code' if record['compiled'] else 'numpy alone'}.\n",
         *lines,
         f"\n{batch['pairs']} pairs of {batch['n']} rows in one call: {batch['pairs_per_second']:.0f} pairs/s.",
@@ -127,16 +134,16 @@ def in_words(record: Mapping[str, Any]) -> str:
     return "\n".join([*text, f"\n`{record['command']}` remakes these figures.\n"])
 
 
-def _rounds(config: LatencyConfig) -> dict[tuple[Size, str], list[Run]]:
-    """All answers of all rounds, after one of each that warms up."""
+def _rounds(config: LatencyConfig) -> dict[tuple[Size, str], list[list[Run]]]:
+    """All answers of all rounds, a list per round, after one round that warms up."""
     answers = {name: _answerer(name, config.checkpoint) for name in config.estimators}
     tables = {size: _table(*size) for size in config.sizes}
     cases = [(size, name) for size in config.sizes for name in config.estimators]
-    runs: dict[tuple[Size, str], list[Run]] = {case: [] for case in cases}
+    runs: dict[tuple[Size, str], list[list[Run]]] = {case: [] for case in cases}
     for _ in range(config.repeats + 1):
         for size, name in cases:
-            x, y = tables[size]
-            runs[size, name].append(_timed(partial(answers[name], x, y)))
+            answer = partial(answers[name], *tables[size])
+            runs[size, name].append([_timed(answer) for _ in range(config.in_a_row)])
     return {case: found[1:] for case, found in runs.items()}
 
 
@@ -177,11 +184,13 @@ def _timed(answer: Callable[[], object]) -> Run:
     return Run(time.perf_counter() - seconds, time.process_time() - processor)
 
 
-def _summary(runs: list[Run]) -> dict[str, float]:
+def _summary(rounds: list[list[Run]]) -> dict[str, float]:
+    following = [run for runs in rounds for run in runs[1:]]
     return {
-        "seconds": statistics.median(run.seconds for run in runs),
-        "least_seconds": min(run.seconds for run in runs),
-        "processor_seconds": statistics.median(run.processor_seconds for run in runs),
+        "seconds": statistics.median(run.seconds for run in following),
+        "least_seconds": min(run.seconds for run in following),
+        "first_seconds": statistics.median(runs[0].seconds for runs in rounds),
+        "processor_seconds": statistics.median(run.processor_seconds for run in following),
     }
 
 

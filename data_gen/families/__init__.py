@@ -8,6 +8,7 @@ from data_gen.families import (  # noqa: F401  (imported for their registrations
     discrete_classes,
     discrete_cut,
     discrete_label,
+    discrete_marks,
     discrete_modulo,
     discrete_sum,
     discrete_thinned,

@@ -112,7 +112,7 @@ def test_every_family_is_in_a_prior() -> None:
     assert {name for prior in presets for name in preset(prior).prior.families} == set(FAMILIES.names())
 
 
-@pytest.mark.parametrize("name", ["wide-seen", "few-seen", "rough-seen", "late-seen", "added-seen"])
+@pytest.mark.parametrize("name", ["wide-seen", "few-seen", "rough-seen", "late-seen", "added-seen", "bent-seen"])
 def test_training_never_sees_a_family_kept_out(name: str) -> None:
     assert not {*HELD_OUT, *SHIFT, *BLIND} & set(preset(name).prior.families)
 
@@ -126,6 +126,9 @@ def test_presets_for_weak_spots_are_full_of_them() -> None:
     assert max(shape.n for shape in shapes) > 8192
     specs = [rough.draw(rng, shape) for shape in shapes]
     assert np.mean(["spiral" in spec.to_json() or "swirl" in spec.to_json() for spec in specs]) > 0.3
+    bent = preset("bent-seen").prior
+    texts = [bent.draw(rng, bent.draw_shape(rng)).to_json() for _ in range(100)]
+    assert all("spiral" in text or "swirl" in text or "swiss_roll" in text for text in texts)
     added = preset("added-seen").prior
     texts = [added.draw(rng, added.draw_shape(rng)).to_json() for _ in range(400)]
     assert np.mean(["redundant_columns" in text for text in texts]) > 0.25

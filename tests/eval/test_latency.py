@@ -22,6 +22,7 @@ def test_every_size_and_estimator_has_figures(config):
     seen = {(entry["n"], entry["d_x"], entry["d_y"], entry["estimator"]) for entry in record["single"]}
     assert seen == {(40, *d, name) for d in ((1, 1), (2, 3)) for name in ("ours", "ksg", "gcmi")}
     assert all(0 < entry["least_seconds"] <= entry["seconds"] for entry in record["single"])
+    assert all(entry["first_seconds"] > 0 for entry in record["single"])
     assert record["batch"]["pairs_per_second"] > 0
     assert record["large"]["n"] == 500
 
@@ -40,5 +41,7 @@ def test_the_figures_go_into_the_card_once(config, tmp_path):
 def test_what_cannot_be_timed_is_refused(config, tmp_path):
     with pytest.raises(EvalError, match="--repeats of 1 or more"):
         latency(LatencyConfig(out=tmp_path / "l.json", repeats=0))
+    with pytest.raises(EvalError, match="--in-a-row of 2 or more"):
+        latency(LatencyConfig(out=tmp_path / "l.json", in_a_row=1))
     with pytest.raises(EvalError, match="--card without --checkpoint"):
         latency(LatencyConfig(out=tmp_path / "l.json", card=True))
