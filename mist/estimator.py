@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from math import log
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from mist.checkpoint import Checkpoint
 from mist.errors import CheckpointError, InputError
 from mist.network import Network
 from mist.notices import Array, Notice
-from mist.prepare import Table, check, one_thread, tabulate
+from mist.prepare import Limits, Table, check, on_cpu, one_thread, tabulate
 from mist.quantiles import LEVELS, MEDIAN, interpolate, mean, of_a_constant
 from mist.statistics import summarise
 
@@ -152,8 +153,7 @@ class Estimator:
         """
         _check_level(level)
         self._check_cautious(cautious)
-        limits = self.checkpoint.limits
-        checked = [check(x, y, limits, allow_untrained_dimensions) for x, y in tables]
+        checked = _check_all(tables, self.checkpoint.limits, allow_untrained_dimensions)
         answers = {
             index: self._estimate(table, of_a_constant(len(table.x), LEVELS), level)
             for index, table in enumerate(checked)
@@ -161,7 +161,10 @@ class Estimator:
         }
         sides = {index: table.informative() for index, table in enumerate(checked) if index not in answers}
         for members in _chunks(sides):
-            with torch.inference_mode():  # a tenth of the time of small tables, whose cost is the number of calls
+            with (
+                torch.inference_mode(),
+                on_cpu(),
+            ):  # a tenth of the time of small tables, whose cost is the number of calls
                 batch = tabulate([sides[index] for index in members], _threads())
                 quantiles = self.quantiles(batch, cautious)
             for index, row in zip(members, quantiles.tolist(), strict=True):
@@ -205,7 +208,7 @@ class Estimator:
             side.double().cpu().reshape(1, len(side), -1)[..., torch.from_numpy(kept)]  # (1, n, d)
             for side, kept in zip((x, y), table.kept, strict=True)
         )
-        with one_thread():
+        with one_thread(), on_cpu():
             batch = summarise(left, right, differentiable=True)
             leaky = self._network.leaky(batch.to(self.device))[0, MEDIAN]  # a gradient also where the median is 0
         return (leaky + (leaky.clamp_min(0.0) - leaky).detach()).to(x.device, x.dtype)
@@ -243,9 +246,9 @@ def load(path: str | Path | None = None, device: str = "auto") -> Estimator:
     return _packaged(device) if path is None else Estimator(checkpoint.load(path), _device(device))
 
 
-def estimate_mi(x: Any, y: Any, level: float = 0.9) -> Estimate:
-    """Mutual information by the weights in this package; as ``load().estimate(x, y, level)``."""
-    return load().estimate(x, y, level)
+def estimate_mi(x: Any, y: Any, level: float = 0.9, cautious: bool = False) -> Estimate:
+    """Mutual information by the weights in this package; as ``load().estimate(x, y, level, cautious)``."""
+    return load().estimate(x, y, level, cautious)
 
 
 def _by_columns(network: Network) -> Network:
@@ -279,10 +282,23 @@ def _threads() -> int:
     return min(torch.get_num_threads(), MOST_THREADS)
 
 
+def _check_all(tables: Sequence[tuple[Any, Any]], limits: Limits, allow_untrained_dimensions: bool) -> list[Table]:
+    """Every table as `check` returns it; where there are several, a refusal says which one it is about."""
+    checked = []
+    for number, (x, y) in enumerate(tables, start=1):
+        try:
+            checked.append(check(x, y, limits, allow_untrained_dimensions))
+        except InputError as error:
+            if len(tables) == 1:
+                raise
+            raise type(error)(f"pair {number} of {len(tables)}: {error}") from error
+    return checked
+
+
 def _check_level(level: float) -> None:
     widest = LEVELS[-1] - LEVELS[0]
-    if not 0 < level <= widest + 1e-12:
-        raise InputError(f"got level = {level}, wanted one above 0 and at most {widest:g}; 0.9 means a 90 % interval")
+    if not isinstance(level, Real) or not 0 < level <= widest + 1e-12:
+        raise InputError(f"got level = {level!r}, wanted one above 0 and at most {widest:g}; 0.9 means a 90 % interval")
 
 
 def _check_smooth_size(table: Table) -> None:

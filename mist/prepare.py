@@ -132,6 +132,16 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(former)
 
 
+@contextmanager
+def on_cpu() -> Iterator[None]:
+    """Whatever device a caller made torch's default, statistics are made on the CPU inside."""
+    if torch.get_default_device().type == "cpu":  # the context costs time at every call
+        yield
+        return
+    with torch.device("cpu"):
+        yield
+
+
 def _stack(tables: Sequence[tuple[Array, Array]], members: list[int], side: int) -> torch.Tensor:
     return torch.from_numpy(np.stack([np.asarray(tables[index][side], dtype=np.float64) for index in members]))
 

@@ -63,6 +63,22 @@ def test_a_batch_answers_as_one_by_one_in_the_order_given(estimator):
     assert estimator.estimate_batch([]) == []
 
 
+def test_of_several_pairs_the_refused_one_is_named(estimator, table):
+    with pytest.raises(mist.InputError, match="pair 2 of 3: got 5 rows"):
+        estimator.estimate_batch([table, (np.arange(5), np.arange(5)), table])
+
+
+def test_a_default_device_of_the_callers_does_not_matter(estimator, table, answer):
+    torch.set_default_device("meta")
+    try:
+        found = estimator.estimate(*table)
+        smooth = estimator.differentiable(*(torch.from_numpy(side) for side in table)).item()
+    finally:
+        torch.set_default_device(None)
+    assert found == answer
+    assert smooth == estimator.differentiable(*(torch.from_numpy(side) for side in table)).item()
+
+
 def test_quantiles_increase_and_intervals_nest(answer):
     assert (np.diff(answer.quantiles) >= 0).all()
     assert answer.quantiles[0] >= 0

@@ -109,3 +109,4 @@ def test_it_is_calibrated_small_and_described(packaged):
 def test_the_shorthand_is_the_packaged_model(packaged):
     x, y = correlated(np.random.default_rng(1), n=60)
     assert mist.estimate_mi(x, y) == packaged.estimate(x, y)
+    assert mist.estimate_mi(x, y, cautious=True) == packaged.estimate(x, y, cautious=True)
