@@ -1,6 +1,7 @@
 """The results of the README, from the JSON of finished reports: `python -m eval.table eval/reports`.
 
-First every suite with every estimator; then where ours loses, so that nobody has to look for it.
+First a line per suite; then where ours loses, so that nobody has to look for it. Every suite with every estimator and
+all measures go into the reports' own README.md.
 """
 
 import json
@@ -26,27 +27,24 @@ HEADINGS = (
     "ms",
     "MB",
 )
+_RIVALS = ("ksg", "gcmi", "sklearn")
+_OVERVIEW = ("suite (tables)", f"MAE of {OURS}", "90 % interval covers", "cautious covers", *_RIVALS)
 _SIZES = ("suite", "n", "tables", "MAE", "MSE", "MSE of the mean", "90 % interval covers", "cautious covers")
 _PUBLISHED = ("bmi", "mist-")  # beginnings of their names
 _SHOWN = 12  # rows of what is lost
 
-Suites = Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]]
+Suite = tuple[str, Mapping[str, Any], Mapping[str, Any]]
+Suites = Sequence[Suite]
 
 
 def markdown(folder: Path) -> str:
-    """All tables, every mean with its standard error.
+    """What the README shows, every mean with its standard error.
 
     Args:
         folder: Holds folders with report.json, as `mist evaluate` writes them.
     """
     suites = list(_suites(folder))
-    lines = [_row(HEADINGS), "|---" * len(HEADINGS) + "|"]
-    for name, suite, timings in suites:
-        title = f"{name} ({suite['about']['tables']})"
-        for estimator, section in suite["estimators"].items():
-            timing = timings[section.get("variant_of", estimator)]
-            lines.append(_row([title, estimator, *_cells(section, timing)]))
-    lines += _by_size(suites)
+    lines = [_row(_OVERVIEW), "|---" * len(_OVERVIEW) + "|", *map(_overview, suites), *_by_size(suites)]
     better = f"Where another estimator's error is the smaller one, by more than {SURE:g} standard errors:"
     lines += _lost(better, LOSSES, [row for name, suite, _ in suites for row in losses(name, suite)])
     level = f"{100 * float(LEVEL):g} %"
@@ -57,7 +55,22 @@ def markdown(folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _suites(folder: Path) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
+def details(folder: Path) -> str:
+    """A page of all suites, estimators and measures.
+
+    Args:
+        folder: As for `markdown`.
+    """
+    lines = ["# Every suite with every estimator", "", _row(HEADINGS), "|---" * len(HEADINGS) + "|"]
+    for name, suite, timings in _suites(folder):
+        title = f"{name} ({suite['about']['tables']})"
+        for estimator, section in suite["estimators"].items():
+            timing = timings[section.get("variant_of", estimator)]
+            lines.append(_row([title, estimator, *_cells(section, timing)]))
+    return "\n".join([*lines, "", "`python -m eval.table eval/reports` remakes this page."]) + "\n"
+
+
+def _suites(folder: Path) -> Iterator[Suite]:
     for path in sorted(folder.glob("*/report.json")):
         report = json.loads(path.read_text("utf-8"))
         if "suites" not in report:
@@ -65,6 +78,16 @@ def _suites(folder: Path) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str,
         parent = path.parent.name
         for name, suite in report["suites"].items():  # a folder may hold a suite at other sizes: bmi-10000
             yield parent if parent.startswith(name) else name, suite, report["timings"][name]
+
+
+def _overview(entry: Suite) -> str:
+    """Errors of ours and of the usual others, and how often our intervals hold the truth."""
+    name, suite, _ = entry
+    measured = {estimator: section["overall"] for estimator, section in suite["estimators"].items()}
+    ours, cautious = (measured.get(key, {}) for key in (OURS, f"{OURS}, cautious"))
+    covered = [found.get("coverage", {}).get(LEVEL) for found in (ours, cautious)]
+    others = [measured.get(rival, {}).get("mae") for rival in _RIVALS]
+    return _row([f"{name} ({suite['about']['tables']})", *map(_mean, [ours.get("mae"), *covered, *others])])
 
 
 def _by_size(suites: Suites) -> list[str]:
@@ -124,4 +147,5 @@ def _mean(mean: Sequence[float | None] | None) -> str:
 
 
 if __name__ == "__main__":
+    (Path(sys.argv[1]) / "README.md").write_text(details(Path(sys.argv[1])), encoding="utf-8")
     print(markdown(Path(sys.argv[1])), end="")

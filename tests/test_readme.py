@@ -96,7 +96,8 @@ def test_links_lead_somewhere():
 
 
 def test_the_results_are_those_of_the_reports():
-    from eval.table import markdown
+    from eval.table import details, markdown
 
     shown = README.partition("<!-- results -->\n")[2].partition("<!-- end of results -->")[0]
     assert shown.strip() == markdown(ROOT / "eval" / "reports").strip()
+    assert (ROOT / "eval" / "reports" / "README.md").read_text("utf-8") == details(ROOT / "eval" / "reports")

@@ -13,7 +13,7 @@ from eval.losses import losses, narrow
 from eval.records import Cell, Cost, Record
 from eval.report import Measured, figures
 from eval.suites import Case
-from eval.table import markdown
+from eval.table import details, markdown
 from mist import cli
 
 TABLES = 40
@@ -160,14 +160,17 @@ def test_too_narrow_intervals_are_found():
 def test_the_results_tables_show_every_estimator_and_every_loss(write, tmp_path):
     write("one", report_of(bias=0.3))
     text = markdown(tmp_path)
-    rows = [line.split(" | ") for line in text.splitlines()]
+    rows = [line.split(" | ") for line in details(tmp_path).splitlines()]
     assert [row[1] for row in rows if row[0] == "| bmi (40)"] == ["ours", "ours, cautious", "ksg"]
+    (overview,) = [line.split(" | ") for line in text.splitlines() if line.startswith("| bmi (40)")]
+    assert [float(cell.split(" ± ")[0]) for cell in overview[1:5]] == pytest.approx([0.3, 0.0, 1.0, 0.04], abs=0.02)
+    assert overview[5:] == ["–", "– |"]
     assert "by more than 3 standard errors:" in text
     assert "| bmi | 40 | 0.0 % | 100.0 % |" in text
     assert text.isascii() or "±" in text
     assert "`ours` by the number of rows:" in text
     write("bmi-large", report_of(bias=0.3))
-    assert "| bmi-large (40) | ours | " in markdown(tmp_path)
+    assert "| bmi-large (40) | ours | " in details(tmp_path)
 
 
 def test_a_report_of_a_former_version_is_refused(write, tmp_path):
