@@ -9,7 +9,8 @@ from tyro.conf import Positional
 
 from mist.errors import InputError
 from mist.estimator import Estimate, load
-from mist.matrix import mi_matrix
+from mist.matrix import checked_path, mi_matrix
+from mist.prepare import Named
 from mist.sheet import read_csv
 
 
@@ -72,7 +73,7 @@ def estimate(config: EstimateConfig) -> None:
     if not (config.x and config.y):
         raise InputError("got no columns for --x or --y, wanted at least one for each, as in --x age bmi --y blood")
     sheet = read_csv(config.file)
-    x, y = sheet.numbers(config.x), sheet.numbers(config.y)
+    x, y = (Named(names, sheet.numbers(names)) for names in (config.x, config.y))
     model = load(config.checkpoint, config.device)
     answer = model.estimate(x, y, config.level, config.cautious, config.allow_untrained_dimensions).to(config.units)
     if config.json:
@@ -85,6 +86,7 @@ def estimate(config: EstimateConfig) -> None:
 
 def matrix(config: MatrixConfig) -> None:
     """Write the matrix and print where."""
+    out = checked_path(config.out)
     sheet = read_csv(config.file)
     names = list(config.columns) or sheet.numeric_names()
     left_out = [name for name in sheet.names if name not in names]
@@ -94,7 +96,7 @@ def matrix(config: MatrixConfig) -> None:
         names.append(config.target)
     frame = dict(zip(names, sheet.numbers(names).T, strict=True))
     table = mi_matrix(frame, config.target, config.level, load(config.checkpoint, config.device)).to(config.units)
-    print(table.save(config.out))
+    print(table.save(out))
 
 
 def _record(config: EstimateConfig, answer: Estimate) -> dict[str, object]:

@@ -78,6 +78,8 @@ class Estimate:
         Raises:
             InputError: The level is outside of those that were learned and calibrated, .005 to .995.
         """
+        if not isinstance(tau, Real):
+            raise InputError(f"got tau = {tau!r}, wanted one number; ask for several quantiles one by one")
         # An interval's level is a difference of two taus: 1e-12 forgives its rounding.
         if not self.taus[0] - 1e-12 <= tau <= self.taus[-1] + 1e-12:
             raise InputError(
@@ -146,12 +148,14 @@ class Estimator:
         cautious: bool = False,
         allow_untrained_dimensions: bool = False,
     ) -> list[Estimate]:
-        """Many tables of any shapes, in chunks of bounded memory; arguments and errors as for ``estimate``.
+        """Many tables of any shapes, in chunks; arguments and errors as for ``estimate``.
+
+        A copy of the tables is kept until all are answered; beyond that, memory does not grow with their number.
 
         Returns:
             One estimate per table, in the order given.
         """
-        _check_level(level)
+        level = _checked_level(level)
         self._check_cautious(cautious)
         checked = _check_all(tables, self.checkpoint.limits, allow_untrained_dimensions)
         answers = {
@@ -200,6 +204,10 @@ class Estimator:
                 raise InputError(
                     f"got {name} of type {type(side).__name__}, wanted a torch tensor; a gradient needs one"
                 )
+            if not side.is_floating_point():
+                raise InputError(
+                    f"got {name} of {side.dtype}, wanted a floating-point tensor; convert it, as by .float()"
+                )
         table = check(x, y, self.checkpoint.limits)
         _check_smooth_size(table)
         if table.constant:
@@ -243,7 +251,7 @@ def load(path: str | Path | None = None, device: str = "auto") -> Estimator:
         CheckpointError: The checkpoint is absent, damaged, incomplete or of another version.
         InputError: The device is not there.
     """
-    return _packaged(device) if path is None else Estimator(checkpoint.load(path), _device(device))
+    return _packaged(device) if path is None else _loaded(path, device)
 
 
 def estimate_mi(x: Any, y: Any, level: float = 0.9, cautious: bool = False) -> Estimate:
@@ -261,7 +269,12 @@ def _by_columns(network: Network) -> Network:
 
 @cache
 def _packaged(device: str) -> Estimator:
-    return Estimator(checkpoint.load(PACKAGED), _device(device))
+    return _loaded(PACKAGED, device)
+
+
+def _loaded(path: str | Path, device: str) -> Estimator:
+    with torch.inference_mode(False), on_cpu():  # weights made in inference mode would refuse a gradient for good
+        return Estimator(checkpoint.load(path), _device(device))
 
 
 def _device(name: str) -> torch.device:
@@ -269,8 +282,8 @@ def _device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+        torch.empty(1, device=device).item()
+    except (RuntimeError, AssertionError, TypeError) as error:
         raise InputError(
             f"got device {name!r}, which torch cannot use here; wanted 'auto', 'cpu' or a GPU's name"
         ) from error
@@ -285,9 +298,13 @@ def _threads() -> int:
 def _check_all(tables: Sequence[tuple[Any, Any]], limits: Limits, allow_untrained_dimensions: bool) -> list[Table]:
     """Every table as `check` returns it; where there are several, a refusal says which one it is about."""
     checked = []
-    for number, (x, y) in enumerate(tables, start=1):
+    for number, pair in enumerate(tables, start=1):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise InputError(
+                f"got {type(pair).__name__} as pair {number} of {len(tables)}, wanted (x, y), both of one table"
+            )
         try:
-            checked.append(check(x, y, limits, allow_untrained_dimensions))
+            checked.append(check(*pair, limits, allow_untrained_dimensions))
         except InputError as error:
             if len(tables) == 1:
                 raise
@@ -295,10 +312,11 @@ def _check_all(tables: Sequence[tuple[Any, Any]], limits: Limits, allow_untraine
     return checked
 
 
-def _check_level(level: float) -> None:
+def _checked_level(level: Any) -> float:
     widest = LEVELS[-1] - LEVELS[0]
-    if not isinstance(level, Real) or not 0 < level <= widest + 1e-12:
+    if not isinstance(level, Real) or not 0 < float(level) <= widest + 1e-6:  # forgives a float32
         raise InputError(f"got level = {level!r}, wanted one above 0 and at most {widest:g}; 0.9 means a 90 % interval")
+    return min(float(level), widest)
 
 
 def _check_smooth_size(table: Table) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mist.errors import InputError
 from mist.estimator import Estimate, Estimator, load
+from mist.prepare import Named, raw_values
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,7 +49,8 @@ class Matrix:
     def records(self) -> list[dict[str, Any]]:
         """One record per unordered pair, the strongest first: x, y, mi, low, high, level, unit, notices."""
         pairs = [(row, column) for row in self.rows for column in self.columns if (row, column) in self.estimates]
-        once = [pair for index, pair in enumerate(pairs) if pair[::-1] not in pairs[:index]]
+        places = {pair: place for place, pair in enumerate(pairs)}
+        once = [pair for pair in pairs if places.get(pair[::-1], len(pairs)) > places[pair]]
         ordered = sorted(once, key=lambda pair: -self.estimates[pair].mi)
         return [_record(pair, self.estimates[pair]) for pair in ordered]
 
@@ -76,9 +78,7 @@ class Matrix:
         Raises:
             InputError: The ending is another.
         """
-        path = Path(path)
-        if path.suffix not in FORMATS:
-            raise InputError(f"got {path}, wanted a name that ends with {', '.join(FORMATS)}")
+        path = checked_path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".html":
             path.write_text(_page(self), "utf-8")
@@ -92,12 +92,26 @@ class Matrix:
         return self.estimates[row, column].mi if (row, column) in self.estimates else float("nan")
 
 
-def mi_matrix(frame: Any, target: str | None = None, level: float = 0.9, estimator: Estimator | None = None) -> Matrix:
+def checked_path(path: str | Path) -> Path:
+    """A path that a matrix can be written to.
+
+    Raises:
+        InputError: The ending is none of those known.
+    """
+    path = Path(path)
+    if path.suffix not in FORMATS:
+        raise InputError(f"got {path}, wanted a name that ends with {', '.join(FORMATS)}")
+    return path
+
+
+def mi_matrix(
+    frame: Any, target: str | int | None = None, level: float = 0.9, estimator: Estimator | None = None
+) -> Matrix:
     """Mutual information of all pairs of columns, or of every column with one, with intervals.
 
     Args:
         frame: A pandas or polars DataFrame, a mapping of names to columns, or an array (n, d), whose columns are named
-            by their numbers.
+            by their numbers. Names are taken as text, and must differ.
         target: Name of the column to hold all others against; None for all pairs.
         level: Nominal coverage of the intervals.
         estimator: The model; the weights in this package if None.
@@ -106,9 +120,12 @@ def mi_matrix(frame: Any, target: str | None = None, level: float = 0.9, estimat
         The matrix; a column with itself has no entry, since I(X;X) is infinite for continuous data.
 
     Raises:
-        InputError: There are fewer than two columns, the target is absent, or a column cannot be answered for.
+        InputError: There are fewer than two columns, two of one name, the target is absent, or a column cannot be
+            answered for.
     """
     columns = _columns(frame)
+    if target is not None:
+        target = str(target)
     if len(columns) < 2:
         raise InputError(f"got {len(columns)} columns, wanted at least 2; a pair needs two")
     if target is not None and target not in columns:
@@ -125,15 +142,29 @@ def mi_matrix(frame: Any, target: str | None = None, level: float = 0.9, estimat
     return Matrix(tuple(names), tuple(names), estimates | {(b, a): each for (a, b), each in estimates.items()})
 
 
-def _columns(frame: Any) -> dict[str, Any]:
-    if hasattr(frame, "columns"):
-        return {str(name): frame[name] for name in frame.columns}
-    if isinstance(frame, dict):
-        return {str(name): values for name, values in frame.items()}
-    values = np.asarray(frame)
-    if values.ndim != 2:
-        raise InputError(f"got an array with {values.ndim} dimensions, wanted a frame or (n, d)")
-    return {str(index): values[:, index] for index in range(values.shape[1])}
+def _columns(frame: Any) -> dict[str, Named]:
+    if hasattr(frame, "columns") and hasattr(frame, "to_numpy"):
+        names = [str(name) for name in frame.columns]
+        values = frame.get_columns() if hasattr(frame, "get_columns") else [part for _, part in frame.items()]
+    elif isinstance(frame, Mapping):
+        names, values = [str(name) for name in frame], list(frame.values())
+    else:
+        table = raw_values("frame", frame)
+        if table.ndim != 2:
+            raise InputError(
+                f"got {type(frame).__name__} with {table.ndim} dimensions, wanted a frame, a mapping or (n, d)"
+            )
+        names, values = [str(index) for index in range(table.shape[1])], list(table.T)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"got more than one column named {twice[0]!r}, wanted different names; rename one")
+    columns = {name: Named((name,), raw_values(name, each)) for name, each in zip(names, values, strict=True)}
+    for name, column in columns.items():
+        if column.values.ndim != 1:
+            raise InputError(
+                f"got column {name!r} with {column.values.ndim} dimensions, wanted (n,), one value per row"
+            )
+    return columns
 
 
 def _record(pair: tuple[str, str], estimate: Estimate) -> dict[str, Any]:
@@ -161,8 +192,8 @@ def _heat_map(matrix: Matrix) -> Figure:
     figure = _figure(size + 1, size)
     axes = figure.subplots()
     image = axes.imshow(matrix.mi, cmap="viridis", vmin=0)
-    axes.set_xticks(range(len(matrix.columns)), matrix.columns, rotation=60, ha="right")
-    axes.set_yticks(range(len(matrix.rows)), matrix.rows)
+    axes.set_xticks(range(len(matrix.columns)), _plain(matrix.columns), rotation=60, ha="right")
+    axes.set_yticks(range(len(matrix.rows)), _plain(matrix.rows))
     middle = np.nanmax(matrix.mi) / 2
     for i, row in enumerate(matrix.rows):
         for j, column in enumerate(matrix.columns):
@@ -182,12 +213,16 @@ def _bars(matrix: Matrix) -> Figure:
     ends = np.array([estimate.interval for estimate in each])
     reach = np.abs(ends.T - middles)  # (2, rows)
     axes.errorbar(middles, range(len(ordered)), xerr=reach, fmt="o", capsize=3)
-    axes.set_yticks(range(len(ordered)), ordered)
+    axes.set_yticks(range(len(ordered)), _plain(ordered))
     axes.set_xlim(left=0)
-    axes.set_xlabel(
-        f"mutual information with {matrix.columns[0]} ({_unit(matrix)}), {100 * each[0].level:g} % interval"
-    )
+    (name,) = _plain(matrix.columns)
+    axes.set_xlabel(f"mutual information with {name} ({_unit(matrix)}), {100 * each[0].level:g} % interval")
     return figure
+
+
+def _plain(names: Sequence[str]) -> list[str]:
+    """Names that matplotlib takes as they are: dollars would begin a formula."""
+    return [name.replace("$", r"\$") for name in names]
 
 
 def _unit(matrix: Matrix) -> str:

@@ -41,15 +41,15 @@ def distinct(values: Array) -> NDArray[np.int64]:
 
 
 def repeated(values: Array) -> NDArray[np.bool_]:
-    """Which columns of (n, d) order the rows, ties and all, as a column before them: copies in any unit, (d,)."""
+    """Which columns of (n, d) order the rows, ties and all, as a column before them or the other way round, (d,)."""
     repeated = np.zeros(values.shape[1], dtype=np.bool_)
     alike: dict[bytes, list[int]] = {}
     if len(repeated) > 1:
-        for column, pattern in enumerate(_first_order(values)):
-            alike.setdefault(pattern, []).append(column)
+        for column, patterns in enumerate(zip(_first_order(values), _first_order(-values), strict=True)):
+            alike.setdefault(min(patterns), []).append(column)
     for columns in alike.values():
         if len(columns) > 1:
-            orders = [_dense(values[:, column]).tobytes() for column in columns]
+            orders = [_either_way(_dense(values[:, column])) for column in columns]
             first = set(dict(zip(reversed(orders), reversed(columns), strict=True)).values())
             repeated[[column for column in columns if column not in first]] = True
     return repeated
@@ -78,9 +78,9 @@ def value_notices(sides: dict[str, Side], counts: dict[str, NDArray[np.int64]]) 
                 tied.append(f"{name} column {label} ({count} distinct values)")
     notices = []
     if constant:
-        notices.append(
-            Notice("constant", f"{listed(constant)} never varies, so it carries no information and is left out")
-        )
+        what = "never varies, so it carries" if len(constant) == 1 else "never vary, so they carry"
+        left = "is" if len(constant) == 1 else "are"
+        notices.append(Notice("constant", f"{listed(constant)} {what} no information and {left} left out"))
     if tied:
         notices.append(
             Notice(
@@ -122,6 +122,11 @@ def _first_order(values: Array) -> list[bytes]:
 def _dense(values: Array) -> NDArray[np.int64]:
     """Ranks of (n,) from 0, ties sharing one, none left out."""
     return np.unique(values, return_inverse=True)[1]
+
+
+def _either_way(ranks: NDArray[np.int64]) -> bytes:
+    """A key that dense ranks (n,) share with themselves turned round."""
+    return min(ranks.tobytes(), (ranks.max() - ranks).tobytes())
 
 
 def _monotone(one: NDArray[np.int64], other: NDArray[np.int64]) -> bool:

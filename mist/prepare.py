@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from mist.notices import Array, Notice, Side, copy_notices, distinct, listed, re
 from mist.statistics import summarise
 
 MIN_ROWS = 8
+EXACT = 2**53  # whole numbers beyond it are not all told apart by float64
+NUMBERS = "buif"  # kinds of numpy's types that hold numbers
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,18 @@ class Limits:
     n_min: int
     n_max: int
     d_max: int
+
+
+@dataclass(frozen=True)
+class Named:
+    """Values (n, d) with the names of their columns, (d,), as a frame would have them."""
+
+    columns: tuple[str, ...]
+    values: NDArray[Any]
+
+    def to_numpy(self) -> NDArray[Any]:
+        """The values."""
+        return self.values
 
 
 @dataclass(frozen=True)
@@ -78,6 +92,7 @@ def check(x: Any, y: Any, limits: Limits | None = None, allow_untrained_dimensio
     for name, side in sides.items():
         _check_finite(name, side)
     notices = _size_notices(sides["x"].values, sides["y"].values, limits, allow_untrained_dimensions)
+    notices += _label_notices(x, y)
     counts = {name: distinct(side.values) for name, side in sides.items()}
     copies = {name: repeated(side.values) & (counts[name] > 1) for name, side in sides.items()}
     notices += value_notices(sides, counts) + copy_notices(sides, copies)
@@ -134,11 +149,12 @@ def one_thread() -> Iterator[None]:
 
 @contextmanager
 def on_cpu() -> Iterator[None]:
-    """Whatever device a caller made torch's default, statistics are made on the CPU inside."""
-    if torch.get_default_device().type == "cpu":  # the context costs time at every call
+    """Inside, new tensors are on the CPU and of full precision, whatever a caller made torch's defaults."""
+    plain = torch.get_default_device().type == "cpu" and not torch.is_autocast_enabled("cpu")
+    if plain:  # the contexts cost time at every call
         yield
         return
-    with torch.device("cpu"):
+    with torch.device("cpu"), torch.autocast("cpu", enabled=False):
         yield
 
 
@@ -147,15 +163,17 @@ def _stack(tables: Sequence[tuple[Array, Array]], members: list[int], side: int)
 
 
 def _matrix(name: str, given: Any) -> Side:
-    raw = _raw(name, given)
-    if raw.ndim not in (1, 2):
+    raw = raw_values(name, given)
+    if raw.ndim == 0:
+        raise InputError(f"got {name} of type {type(given).__name__}, wanted an array or frame (n,) or (n, d)")
+    if raw.ndim > 2:
         raise InputError(f"got {name} with {raw.ndim} dimensions, wanted (n,) or (n, d); one row per sample")
     if raw.size == 0:
         raise InputError(f"got empty {name} of shape {raw.shape}, wanted at least {MIN_ROWS} rows and 1 column")
     table = raw.reshape(len(raw), -1)
     names = _names(name, given, table.shape[1])
-    if raw.dtype.kind in "buif":
-        return Side(table.astype(np.float64, order="C"), names)
+    if raw.dtype.kind in NUMBERS:
+        return Side(_as_floats(table), names)
     converted = [_column(values) for values in table.T]
     refused = [label for label, values in zip(names, converted, strict=True) if values is None]
     if refused:
@@ -166,18 +184,38 @@ def _matrix(name: str, given: Any) -> Side:
     return Side(np.stack([values for values in converted if values is not None], axis=1), names)
 
 
-def _raw(name: str, given: Any) -> NDArray[Any]:
-    if isinstance(given, torch.Tensor):
-        given = given.detach().cpu()
-        return given.numpy() if given.is_complex() else given.double().numpy()
+def raw_values(name: str, given: Any) -> NDArray[Any]:
+    """What holds numbers as an array of any type and shape.
+
+    Raises:
+        InputError: It is sparse, or no regular array.
+    """
+    if isinstance(given, torch.Tensor) and given.layout == torch.strided:
+        tensor = given.detach().cpu().resolve_conj().resolve_neg()
+        return tensor.double().numpy() if tensor.is_floating_point() else tensor.numpy()
+    if isinstance(given, torch.Tensor) or hasattr(given, "toarray"):
+        raise InputError(f"got a sparse {name} of type {type(given).__name__}, wanted a dense one; convert it first")
+    if hasattr(given, "get_columns"):  # polars' own conversion makes numbers of dates that stand beside numbers
+        columns = [np.asarray(column.to_numpy()) for column in given.get_columns()]
+        numeric = all(column.dtype.kind in NUMBERS for column in columns)
+        return np.stack([column if numeric else column.astype(object) for column in columns], axis=1)
     if hasattr(given, "to_numpy"):
         return np.asarray(given.to_numpy())
-    if isinstance(given, np.ma.MaskedArray):
+    if isinstance(given, np.ma.MaskedArray) and given.dtype.kind in NUMBERS:
         return np.where(np.ma.getmaskarray(given), np.nan, given.filled(0))
     try:
         return np.asarray(given)
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:
         raise InputError(f"got {name} that is not a regular array ({error}); wanted (n,) or (n, d)") from error
+
+
+def _as_floats(table: NDArray[Any]) -> Array:
+    """Numbers (n, d) as float64; whole ones that it would confuse as their ranks, since only their order counts."""
+    values = table.astype(np.float64, order="C")
+    if table.dtype.kind in "iu":
+        for column in np.flatnonzero(np.abs(values).max(axis=0) > EXACT):
+            values[:, column] = np.unique(table[:, column], return_inverse=True)[1]
+    return values
 
 
 def _names(name: str, given: Any, count: int) -> tuple[str, ...]:
@@ -197,7 +235,22 @@ def _column(values: NDArray[Any]) -> Array | None:
     numeric = [isinstance(value, Real | np.bool_) for value in values]
     if not all(gap or number for gap, number in zip(missing, numeric, strict=True)):
         return None
+    if any(isinstance(value, Integral) and abs(int(value)) > EXACT for value in values):
+        known = sorted({value for value, gap in zip(values, missing, strict=True) if not gap and value == value})
+        ranks = {value: rank for rank, value in enumerate(known)}
+        return np.array([float(ranks.get(value, np.nan)) for value in values])
     return np.array([np.nan if gap else float(value) for gap, value in zip(missing, values, strict=True)])
+
+
+def _label_notices(x: Any, y: Any) -> list[Notice]:
+    """Of rows that two pandas objects label differently: they are paired by position all the same."""
+    one, other = (getattr(side, "index", None) for side in (x, y))
+    if one is None or other is None or not hasattr(one, "equals") or not hasattr(other, "equals") or one.equals(other):
+        return []
+    text = (
+        "the indices of x and y differ, and rows are paired by position, not by index: align them if that is not meant"
+    )
+    return [Notice("row_labels", text)]
 
 
 def _check_shapes(x: Array, y: Array) -> None:
@@ -230,7 +283,8 @@ def _size_notices(x: Array, y: Array, limits: Limits | None, allow: bool) -> lis
         )
         if not allow:
             raise DimensionError(
-                f"got {text}; select columns, or pass allow_untrained_dimensions=True and trust the answer less"
+                f"got {text}; select columns, or pass allow_untrained_dimensions=True to Estimator.estimate and trust "
+                "the answer less"
             )
         notices.append(Notice("untrained_dimensions", f"{text}: accuracy and coverage are unknown"))
     if not limits.n_min <= len(x) <= limits.n_max:

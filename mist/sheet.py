@@ -1,6 +1,8 @@
 """A CSV file as named columns of text: found by name, turned into numbers on demand, refused with row and column."""
 
 import csv
+import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,13 +76,15 @@ def read_csv(path: str | Path) -> Sheet:
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
-            delimiter = max(",;\t", key=first.count)
-            file.seek(0)
-            reader = csv.reader(file, delimiter=delimiter, strict=True)
-            numbered = [([cell.strip() for cell in row], reader.line_num) for row in reader if row]
+            text = file.read()  # at once, for a pipe cannot go back to its beginning
+        first = re.sub(r'"[^"]*"', "", text.partition("\n")[0])
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count), strict=True)
+        numbered = [([cell.strip() for cell in row], reader.line_num) for row in reader if row]
     except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f"got {path} that cannot be read as CSV ({error}); wanted UTF-8 text with a header") from error
+        raise InputError(
+            f"got {path} that cannot be read as CSV ({error}); wanted UTF-8 text with a header. Other formats are for "
+            "pandas or polars, whose frames mist.load().estimate takes"
+        ) from error
     if len(numbered) < 2:
         raise InputError(f"got {len(numbered)} lines in {path}, wanted a header and rows")
     header = numbered[0][0]

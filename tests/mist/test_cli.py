@@ -60,7 +60,7 @@ def test_notices_go_to_stderr(capsys, data, folder):
     code, out, err = run(capsys, "estimate", data, "--x", "age", "--y", "age", "--checkpoint", folder)
     assert code == 0
     assert out.count("\n") == 1
-    assert err.startswith("note: x and y hold the same column")
+    assert err.startswith("note: x and y hold the same column (age and age)")
 
 
 @pytest.mark.parametrize("name", ["m.html", "m.csv", "m.png"])

@@ -68,6 +68,31 @@ def test_of_several_pairs_the_refused_one_is_named(estimator, table):
         estimator.estimate_batch([table, (np.arange(5), np.arange(5)), table])
 
 
+def test_what_is_no_batch_level_or_tau_is_refused(estimator, table, answer):
+    with pytest.raises(mist.InputError, match=r"got ndarray as pair 1 of 2, wanted \(x, y\)"):
+        estimator.estimate_batch(table)
+    with pytest.raises(mist.InputError, match=r"got level = '0\.9'"):
+        estimator.estimate(*table, level="0.9")
+    with pytest.raises(mist.InputError, match="wanted one number"):
+        answer.quantile([0.1, 0.5])
+    assert (
+        estimator.estimate(*table, level=np.float32(0.99)).interval == estimator.estimate(*table, level=0.99).interval
+    )
+
+
+def test_a_model_loaded_in_inference_mode_has_a_gradient(table):
+    with torch.inference_mode():
+        loaded = mist.load(mist.estimator.PACKAGED)
+    x = torch.from_numpy(table[0]).requires_grad_()
+    loaded.differentiable(x, torch.from_numpy(table[1])).backward()
+    assert x.grad.abs().sum() > 0
+
+
+def test_lower_precision_around_a_call_does_not_matter(estimator, table, answer):
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert estimator.estimate(*table) == answer
+
+
 def test_a_default_device_of_the_callers_does_not_matter(estimator, table, answer):
     torch.set_default_device("meta")
     try:
@@ -202,6 +227,8 @@ def test_errors_say_what_to_do(estimator, folder, table, answer):
         answer.to("hartleys")
     with pytest.raises(mist.InputError, match="wanted a torch tensor"):
         estimator.differentiable(x, y)
+    with pytest.raises(mist.InputError, match=r"got x of torch\.int64, wanted a floating-point"):
+        estimator.differentiable(torch.arange(20), torch.randn(20))
     with pytest.raises(mist.InputError, match="draw a random minibatch"):
         estimator.differentiable(torch.randn(6000), torch.randn(6000))
     with pytest.raises(mist.InputError, match="got device 'abacus'"):

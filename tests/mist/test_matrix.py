@@ -49,6 +49,28 @@ def test_every_kind_of_frame_gives_the_same(matrix, frame, estimator):
         np.testing.assert_allclose(mi_matrix(other, estimator=estimator).mi, matrix.mi)
 
 
+def test_names_are_text_and_differ(frame, estimator, matrix):
+    twice = frame.set_axis(["a", "a", "b"], axis=1)
+    with pytest.raises(mist.InputError, match="more than one column named 'a'"):
+        mi_matrix(twice, estimator=estimator)
+    with pytest.raises(mist.InputError, match="column 'a' with 2 dimensions"):
+        mi_matrix({"a": frame[["age", "bmi"]], "b": frame["age"]}, estimator=estimator)
+    numbered = mi_matrix(frame.to_numpy(), target=1, estimator=estimator)
+    assert numbered.mi[0, 0] == matrix.mi[0, 1]
+
+
+def test_masked_values_are_missing(frame, estimator):
+    masked = np.ma.masked_less(frame.to_numpy(), -1.5)
+    with pytest.raises(mist.InputError, match=r"pair \d of 3: got NaN or infinity in .* columns \d"):
+        mi_matrix(masked, estimator=estimator)
+
+
+def test_a_dollar_in_a_name_is_a_dollar(frame, estimator, tmp_path):
+    for target in (None, "b"):
+        priced = mi_matrix(frame.set_axis(["a $x_$", "b", "c"], axis=1), target=target, estimator=estimator)
+        priced.save(tmp_path / "priced.png")
+
+
 def test_frames_come_back_as_frames(matrix, against):
     assert list(matrix.to_frame().columns) == ["age", "bmi", "<blood>"]
     assert matrix.to_frame().loc["age", "bmi"] == matrix.mi[0, 1]

@@ -40,7 +40,11 @@ REFUSED = {
     "no rows": (np.empty((0, 2)), np.empty(0), r"empty x of shape \(0, 2\)"),
     "no columns": (np.empty((40, 0)), Y, "empty x"),
     "3-D": (X[None], Y, "got x with 3 dimensions"),
-    "scalar": (X, 3.0, "got y with 0 dimensions"),
+    "scalar": (X, 3.0, "got y of type float, wanted an array"),
+    "generator": ((value for value in range(40)), Y, "got x of type generator, wanted an array"),
+    "sparse": (torch.eye(40).to_sparse(), Y, "got a sparse x"),
+    "polars dates": (pl.DataFrame({"day": pl.Series(range(40)).cast(pl.Date), "age": Y}), Y, "not numeric: day"),
+    "masked text": (np.ma.masked_equal(["a", "b"] * 20, "a"), Y, "not numeric: x"),
     "ragged": ([[1, 2], [3]] * 8, Y[:16], "not a regular array"),
     "masked": (np.ma.masked_greater(X, 1.5), Y, "NaN or infinity in"),
     "pandas NA": (pd.array([*range(39), None], dtype="Int64"), Y, "in 1 of 40 rows of x"),
@@ -93,6 +97,17 @@ def codes(x, y, **options) -> list[str]:
     return [notice.code for notice in check(x, y, **options).notices]
 
 
+@pytest.mark.parametrize("dtype", ["int64", "uint64", object, "torch"])
+def test_whole_numbers_that_floats_confuse_are_told_apart(dtype):
+    small = np.random.default_rng(3).permutation(40)
+    large = torch.from_numpy(small + 2**60) if dtype == "torch" else (small + 2**60).astype(dtype)
+    table = check(large, Y)
+    assert table.kept[0].all()
+    np.testing.assert_array_equal(np.argsort(table.x[:, 0]), np.argsort(small))
+    huge = check([10**400 + int(value) for value in small], Y)
+    np.testing.assert_array_equal(huge.x, table.x)
+
+
 def test_odd_values_are_answered_with_a_notice():
     assert codes(np.c_[X, np.ones(40)], Y) == ["constant"]
     assert codes(X.round(), Y) == ["ties"]
@@ -100,7 +115,9 @@ def test_odd_values_are_answered_with_a_notice():
     assert codes(np.c_[X, -Y], Y) == ["copy"]
     assert codes(np.r_[X, X[:2]], np.r_[Y, Y[:2]]) == ["repeated_rows"]
     assert codes(np.c_[X, 1.8 * X[:, 0] + 32], Y) == ["repeated_columns"]
-    assert codes(np.c_[X, -X[:, 0]], Y) == []  # turned round, which is no increasing map
+    assert codes(np.c_[X, -X[:, 0]], Y) == ["repeated_columns"]
+    assert codes(pd.Series(Y).sort_values(), pd.Series(X[:, 0])) == ["row_labels"]
+    assert codes(pd.Series(Y), pd.DataFrame(X)) == codes(pd.Series(Y, index=[*"abcd"] * 10), X) == []
     assert codes(np.arange(40) % 3, np.arange(40) % 2) == ["ties"]  # repeated rows are normal in discrete data
     text = str(check(np.c_[X, np.ones(40)], Y).notices[0])
     assert "x column x[2] never varies" in text

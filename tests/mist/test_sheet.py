@@ -26,6 +26,10 @@ def test_delimiters_quotes_and_line_ends(written, delimiter, newline):
     np.testing.assert_array_equal(sheet.numbers(sheet.names), [[1, 2.5], [-300, 4]])
 
 
+def test_a_delimiter_within_quotes_is_none(written):
+    assert read_csv(written('"age, years";"bmi, kg/m2";z\n1;2;3\n')).names == ("age, years", "bmi, kg/m2", "z")
+
+
 def test_columns_come_in_the_order_asked_for_and_numeric_ones_are_found(written):
     sheet = read_csv(written("a,b,c,d\n1,x,3,\n4,y,6,7\n"))
     np.testing.assert_array_equal(sheet.numbers(["c", "a"]), [[3, 1], [6, 4]])
