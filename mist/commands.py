@@ -9,7 +9,7 @@ from tyro.conf import Positional
 
 from mist.errors import InputError
 from mist.estimator import Estimate, load
-from mist.matrix import checked_path, mi_matrix
+from mist.matrix import Matrix, checked_path, mi_matrix
 from mist.prepare import Named
 from mist.sheet import read_csv
 
@@ -96,7 +96,19 @@ def matrix(config: MatrixConfig) -> None:
         names.append(config.target)
     frame = dict(zip(names, sheet.numbers(names).T, strict=True))
     table = mi_matrix(frame, config.target, config.level, load(config.checkpoint, config.device)).to(config.units)
+    for line in _notices_of(table):
+        print(f"note: {line}", file=sys.stderr)
     print(table.save(out))
+
+
+def _notices_of(table: Matrix) -> list[str]:
+    """One line per kind of notice: in how many pairs, and what it says of the first."""
+    pairs = list({id(estimate): estimate for estimate in table.estimates.values()}.values())
+    texts: dict[str, list[str]] = {}
+    for estimate in pairs:
+        for notice in estimate.notices:
+            texts.setdefault(notice.code, []).append(notice.text)
+    return [f"{len(found)} of {len(pairs)} pairs: {found[0]}" for found in texts.values()]
 
 
 def _record(config: EstimateConfig, answer: Estimate) -> dict[str, object]:

@@ -72,6 +72,14 @@ def test_matrix_names_what_it_made(capsys, data, folder, tmp_path, name):
     assert err == "note: left out, not numeric: name\n"
 
 
+def test_matrix_tells_what_was_noticed_and_in_how_many_pairs(capsys, folder, tmp_path):
+    path = tmp_path / "sexes.csv"
+    rows = [f"{index % 2},{index * 37 % 50},{index * 7 % 50}" for index in range(50)]
+    path.write_text("\n".join(["sex,age,bmi", *rows]))
+    _, _, err = run(capsys, "matrix", path, "--out", tmp_path / "m.csv", "--checkpoint", folder)
+    assert "note: 2 of 3 pairs: x column sex (2 distinct values) in 50 rows: ties get middle ranks\n" in err
+
+
 def test_matrix_against_a_column_among_chosen_ones(capsys, data, folder, tmp_path):
     flags = ("--columns", "age", "bmi", "--target", "blood", "--checkpoint", folder)
     assert run(capsys, "matrix", data, "--out", tmp_path / "m.csv", *flags)[0] == 0
