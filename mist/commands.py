@@ -103,7 +103,7 @@ def matrix(config: MatrixConfig) -> None:
 
 def _notices_of(table: Matrix) -> list[str]:
     """One line per kind of notice: in how many pairs, and what it says of the first."""
-    pairs = list({id(estimate): estimate for estimate in table.estimates.values()}.values())
+    pairs = list({frozenset(names): estimate for names, estimate in table.estimates.items()}.values())
     texts: dict[str, list[str]] = {}
     for estimate in pairs:
         for notice in estimate.notices:
