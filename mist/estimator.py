@@ -187,7 +187,9 @@ class Estimator:
     def differentiable(self, x: Tensor, y: Tensor) -> Tensor:
         """The predictive median as a scalar with a gradient to x and y, for use inside a larger objective.
 
-        Ranks are replaced by smooth ones, so the value differs a little from ``estimate``; memory grows with n^2.
+        Ranks are replaced by smooth ones, so the value differs from ``estimate``'s: little where columns are spread as
+        normal ones are, much where they have heavy tails or outliers, which a map of the column should tame first.
+        Memory grows with n^2.
 
         Args:
             x: One side, (n,) or (n, d_x), a floating-point tensor.
