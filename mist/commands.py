@@ -2,16 +2,19 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from tyro.conf import Positional
 
 from mist.errors import InputError
 from mist.estimator import Estimate, load
 from mist.matrix import Matrix, checked_path, mi_matrix
 from mist.prepare import Named
-from mist.sheet import read_csv
+from mist.sheet import Sheet, read_csv
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class EstimateConfig:
         device: auto, cpu, cuda, cuda:1, ...
         cautious: Wider intervals, fitted on laws that the model never saw.
         allow_untrained_dimensions: Answer for more columns than the model was trained on.
+        drop_missing: Leave out rows in which one of the columns is missing.
     """
 
     file: Positional[str]
@@ -41,6 +45,7 @@ class EstimateConfig:
     device: str = "auto"
     cautious: bool = False
     allow_untrained_dimensions: bool = False
+    drop_missing: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ class MatrixConfig:
         units: Unit of the answers.
         checkpoint: Folder of a trained model; the packaged one by default.
         device: auto, cpu, cuda, cuda:1, ...
+        drop_missing: Leave out rows in which one of the columns taken is missing.
     """
 
     file: Positional[str]
@@ -66,6 +72,7 @@ class MatrixConfig:
     units: Literal["nats", "bits"] = "nats"
     checkpoint: str | None = None
     device: str = "auto"
+    drop_missing: bool = False
 
 
 def estimate(config: EstimateConfig) -> None:
@@ -73,7 +80,8 @@ def estimate(config: EstimateConfig) -> None:
     if not (config.x and config.y):
         raise InputError("got no columns for --x or --y, wanted at least one for each, as in --x age bmi --y blood")
     sheet = read_csv(config.file)
-    x, y = (Named(names, sheet.numbers(names)) for names in (config.x, config.y))
+    values = _values(sheet, [*config.x, *config.y], config.drop_missing)
+    x, y = Named(config.x, values[:, : len(config.x)]), Named(config.y, values[:, len(config.x) :])
     model = load(config.checkpoint, config.device)
     answer = model.estimate(x, y, config.level, config.cautious, config.allow_untrained_dimensions).to(config.units)
     if config.json:
@@ -94,11 +102,21 @@ def matrix(config: MatrixConfig) -> None:
         print(f"note: left out, not numeric: {', '.join(left_out)}", file=sys.stderr)
     if config.target is not None and config.target not in names:
         names.append(config.target)
-    frame = dict(zip(names, sheet.numbers(names).T, strict=True))
+    frame = dict(zip(names, _values(sheet, names, config.drop_missing).T, strict=True))
     table = mi_matrix(frame, config.target, config.level, load(config.checkpoint, config.device)).to(config.units)
     for line in _notices_of(table):
         print(f"note: {line}", file=sys.stderr)
     print(table.save(out))
+
+
+def _values(sheet: Sheet, names: Sequence[str], drop_missing: bool) -> NDArray[np.float64]:
+    """Columns by name, (n, len(names)); how many rows were left out is told on stderr."""
+    if not drop_missing:
+        return sheet.numbers(names)
+    values = sheet.complete(names)
+    if len(values) < len(sheet.rows):
+        print(f"note: left out {len(sheet.rows) - len(values)} of {len(sheet.rows)} rows, incomplete", file=sys.stderr)
+    return values
 
 
 def _notices_of(table: Matrix) -> list[str]:

@@ -31,8 +31,8 @@ class Sheet:
     rows: tuple[tuple[str, ...], ...]
     lines: tuple[int, ...]
 
-    def numbers(self, names: Sequence[str]) -> NDArray[np.float64]:
-        """The named columns, (n, len(names)).
+    def numbers(self, names: Sequence[str], gaps: bool = False) -> NDArray[np.float64]:
+        """The named columns, (n, len(names)); with `gaps`, missing cells as NaN.
 
         Raises:
             InputError: A column is absent, or a cell is missing or not a number.
@@ -40,7 +40,9 @@ class Sheet:
         absent = [name for name in names if name not in self.names]
         if absent:
             raise InputError(f"got column {absent[0]!r} for {self.path}, wanted one of {', '.join(self.names)}")
-        return np.stack([self._column(name) for name in names], axis=1) if names else np.empty((len(self.rows), 0))
+        return (
+            np.stack([self._column(name, gaps) for name in names], axis=1) if names else np.empty((len(self.rows), 0))
+        )
 
     def numeric_names(self) -> list[str]:
         """Columns in which every cell that is not missing is a number."""
@@ -50,21 +52,26 @@ class Sheet:
             if all(_is_number(row[index]) or _is_missing(row[index]) for row in self.rows)
         ]
 
-    def _column(self, name: str) -> NDArray[np.float64]:
+    def complete(self, names: Sequence[str]) -> NDArray[np.float64]:
+        """The named columns of the rows in which none of them is missing, (m, len(names)); errors as for `numbers`."""
+        values = self.numbers(names, gaps=True)
+        return values[~np.isnan(values).any(axis=1)]
+
+    def _column(self, name: str, gaps: bool) -> NDArray[np.float64]:
         index = self.names.index(name)
-        gaps = [line for row, line in zip(self.rows, self.lines, strict=True) if _is_missing(row[index])]
-        if gaps:
+        missing = [line for row, line in zip(self.rows, self.lines, strict=True) if _is_missing(row[index])]
+        if missing and not gaps:
             raise InputError(
-                f"got {len(gaps)} missing values in column {name!r} of {self.path}, the first in line {gaps[0]}; "
-                "drop these rows or fill them in"
+                f"got {len(missing)} missing values in column {name!r} of {self.path}, the first in line {missing[0]}; "
+                "fill them in, or pass --drop-missing to leave these rows out"
             )
         for row, line in zip(self.rows, self.lines, strict=True):
-            if not _is_number(row[index]):
+            if not _is_number(row[index]) and not _is_missing(row[index]):
                 raise InputError(
                     f"got {row[index]!r} in line {line}, column {name!r} of {self.path}, wanted a number; "
                     "encode categories as numbers"
                 )
-        return np.array([float(row[index]) for row in self.rows])
+        return np.array([np.nan if _is_missing(row[index]) else float(row[index]) for row in self.rows])
 
 
 def read_csv(path: str | Path) -> Sheet:

@@ -80,6 +80,19 @@ def test_matrix_tells_what_was_noticed_and_in_how_many_pairs(capsys, folder, tmp
     assert "note: 2 of 3 pairs: x column sex (2 distinct values) in 50 rows: ties get middle ranks\n" in err
 
 
+def test_rows_with_gaps_are_left_out_when_asked(capsys, data, folder, tmp_path):
+    path, flags = tmp_path / "gaps.csv", ("--checkpoint", folder)
+    lines = data.read_text().splitlines()
+    path.write_text("\n".join([*lines, ",1.5,2,Kim", "1,NA,2,Kim"]))
+    whole = run(capsys, "estimate", data, "--x", "age", "--y", "bmi", *flags)[1]
+    assert run(capsys, "estimate", path, "--x", "age", "--y", "bmi", *flags)[0] == 1
+    assert run(capsys, "estimate", path, "--x", "age", "--y", "bmi", "--drop-missing", *flags)[1:] == (
+        whole,
+        "note: left out 2 of 52 rows, incomplete\n",
+    )
+    assert run(capsys, "matrix", path, "--out", tmp_path / "m.csv", "--drop-missing", *flags)[0] == 0
+
+
 def test_matrix_against_a_column_among_chosen_ones(capsys, data, folder, tmp_path):
     flags = ("--columns", "age", "bmi", "--target", "blood", "--checkpoint", folder)
     assert run(capsys, "matrix", data, "--out", tmp_path / "m.csv", *flags)[0] == 0
