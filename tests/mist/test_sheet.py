@@ -39,7 +39,9 @@ def test_columns_come_in_the_order_asked_for_and_numeric_ones_are_found(written)
 @pytest.mark.parametrize("cell", ["", "NA", "NaN", "null"])
 def test_missing_values_are_counted_and_located(written, cell):
     sheet = read_csv(written(f"a,b\n1,2\n3,{cell}\n5,{cell}\n"))
-    with pytest.raises(InputError, match=r"got 2 missing values in column 'b' of .*, the first in line 3; fill them in"):
+    with pytest.raises(
+        InputError, match=r"got 2 missing values in column 'b' of .*, the first in line 3; fill them in"
+    ):
         sheet.numbers(["a", "b"])
 
 
