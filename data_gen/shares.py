@@ -185,7 +185,7 @@ SHIFT = (
     *("joe", "gamma_exponential", "noisy_lissajous", "mixture_scales", "discrete_poisson", "noisy_waves"),
     *("plackett", "noisy_exponential", "noisy_hypocycloid", "mixture_chain", "discrete_sum", "noisy_beats"),
 )
-# Written after the packaged model was trained, and measured once: no choice about it was made by a figure on these.
+# In no training and no calibration either: no choice about a packaged model was made by a figure on these.
 BLIND = ("khoudraji", "noisy_bursts", "noisy_knot", "mixture_gate", "discrete_thinned", "noisy_pulses")
 MIST_TRAIN = (
     ("gaussian_dense", "base"),

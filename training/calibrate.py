@@ -58,7 +58,10 @@ def calibrate(config: CalibrateConfig) -> str:
         TrainingError: The meta-dataset has too few tables.
     """
     console = Console(stderr=True)
+    if config.shards is not None and config.shards < 1:
+        raise TrainingError(f"got shards = {config.shards}, wanted 1 or more")
     folder = checkpoint.locate(Path(config.run))
+    config = replace(config, tokens=config.tokens or str(folder.parent / "tokens"))  # never within the checkpoint
     found = checkpoint.load(folder, uncalibrated=config.again)
     if found.calibration is not None and not config.again:
         console.print(f"{folder} is calibrated already; nothing to do. Pass --again to fit anew.")
@@ -112,6 +115,8 @@ def by_laws(name: str, tables: Labelled) -> dict[str, Labelled]:
 
 def _tables(config: CalibrateConfig, data: str, split: str) -> Labelled:
     cache = TokenCache(data, split, token_folder(config.tokens, config.run, data), config.shards)
+    if split not in Store.open(data).splits:
+        raise TrainingError(f"got {data} without a {split} split, wanted one; generate it with a preset that has one")
     if not len(cache):
         raise TrainingError(f"got {data} without tables in its {split} split; generate it with some")
     cache.fill(config.workers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -37,6 +38,8 @@ class Schedule:
     validate_every: int = 250
     save_every: int = 250
 
+
+OVERRIDES = ("steps", "batch", "learning_rate", "validate_every", "save_every")  # flags that stand for the preset's
 
 # tiny: a minute on two cores; small: a quarter of an hour; full: 35 minutes, what the packaged model was trained with
 PRESETS = {
@@ -97,11 +100,17 @@ class TrainConfig:
 
     def schedule(self) -> Schedule:
         """The preset's schedule with the overrides given."""
-        if self.shards is not None and self.shards <= 0:
-            raise TrainingError(f"got shards = {self.shards}, wanted more than 0")
-        names = ("steps", "batch", "learning_rate", "validate_every", "save_every")
-        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        for name, value in given.items():
-            if value <= 0:
+        for name in ("shards", "stop", *OVERRIDES):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
                 raise TrainingError(f"got {name} = {value}, wanted more than 0")
+        for name in ("workers", "threads", "seed"):
+            if getattr(self, name) < 0:
+                raise TrainingError(f"got {name} = {getattr(self, name)}, wanted 0 or more")
+        given = {name: getattr(self, name) for name in OVERRIDES if getattr(self, name) is not None}
         return replace(PRESETS[self.preset], **given)
+
+    def last(self) -> int:
+        """Step at which the run ends."""
+        steps = self.schedule().steps
+        return steps if self.stop is None else min(steps, self.stop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import json
 import os
 import platform
@@ -20,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import distributed
 
 from data_gen.store import Catalog, Store
-from mist.checkpoint import FOLDER, Checkpoint, Weights
+from mist.checkpoint import FOLDER, Checkpoint, Weights, load_weights
 from mist.checkpoint import save as save_checkpoint
 from mist.network import Network
 from mist.prepare import Limits
@@ -51,16 +52,17 @@ def train(config: TrainConfig) -> str:
     console = Console(stderr=True)
     out, schedule = Path(config.out), config.schedule()
     begun = None if config.begin is None else begin.read(config.begin, config.network)
+    _check_stores(config)  # one that is not whole raises before anything is written
     record = _record(config, begun)
-    if (out / FOLDER).exists() and _same(out, record):
+    if (out / FOLDER).exists() and _same(out, record) and _steps_done(out) >= config.last():
         console.print(f"{out} is finished already; nothing to do. Give another --out to train again.")
         return str(out)
-    for data in (config.data, *config.also, *config.watch):
-        Store.open(data)  # not whole: raises before anything is written
     rank, world, device = _place(config)
     saved = _resumable(out, config, record)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "config.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+    partial = out / f"config.json.{os.getpid()}.partial"
+    partial.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+    os.replace(partial, out / "config.json")
 
     def caches(split: str, *places: str) -> list[TokenCache]:
         return [TokenCache(data, split, token_folder(config.tokens, config.out, data)) for data in places]
@@ -88,7 +90,7 @@ def train(config: TrainConfig) -> str:
 
     with _progress(console, rank) as progress, _logbook(out, config, record, state.step, rank) as logbook:
         task = progress.add_task("training", total=schedule.steps, completed=state.step, note="")
-        started, last = perf_counter(), min(schedule.steps, config.stop or schedule.steps)
+        started, last = perf_counter(), config.last()
         for tables in loader.batches(state.step):
             if state.step >= last:
                 break
@@ -122,7 +124,12 @@ def _step(state: State, tables: Labelled, schedule: Schedule, device: torch.devi
         for gradient in (weight.grad for weight in learned if weight.grad is not None):
             distributed.all_reduce(gradient)
             gradient /= world
-    torch.nn.utils.clip_grad_norm_(learned, GRADIENT_NORM, error_if_nonfinite=True)
+    length = torch.nn.utils.clip_grad_norm_(learned, GRADIENT_NORM)
+    if not torch.isfinite(length):
+        raise TrainingError(
+            f"got a gradient of length {float(length)} at step {state.step}; resume from the last saved state with a "
+            "smaller --learning-rate in another --out, or look for damage with `mist validate`"
+        )
     state.optimizer.step()
     state.step += 1
     state.follow(schedule.average)
@@ -171,7 +178,34 @@ def _record(config: TrainConfig, begun: Weights | None) -> dict[str, Any]:
     given = {key: value for key, value in asdict(config).items() if key not in CIRCUMSTANCES}
     if begun is not None:
         given["begin"] = begin.record(begun)
+    given["stores"] = {data: _content(data) for data in (config.data, *config.also)}
     return json.loads(json.dumps(given | {"schedule": asdict(config.schedule())}))
+
+
+def _content(data: str) -> str:
+    """A name for what a meta-dataset holds: another one under the same path has another."""
+    store = Store.open(data)
+    text = json.dumps([store.config, dict(store.manifest.versions)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _check_stores(config: TrainConfig) -> None:
+    """Refuse meta-datasets that are not whole, lack the split they are wanted for, or share a name in the log."""
+    wanted = [(data, ("train",)) for data in config.also] + [(data, ("validation",)) for data in config.watch]
+    for data, splits in [(config.data, ("train", "validation")), *wanted]:
+        there = Store.open(data).splits
+        for split in splits:
+            if not there.get(split):
+                raise TrainingError(f"got {data} without a {split} split, wanted one; it has {', '.join(there)}")
+    names = ["validation", *_names(config)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise TrainingError(f"got two validation sets named {twice[0]!r}, wanted different names; rename a folder")
+
+
+def _steps_done(out: Path) -> int:
+    """Steps behind the checkpoint of a run."""
+    return int(load_weights(out / FOLDER).provenance.get("steps_done", 0))
 
 
 def _same(out: Path, record: dict[str, Any]) -> bool:

@@ -11,6 +11,8 @@ import hashlib
 import json
 import multiprocessing
 import os
+import signal
+import threading
 import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -101,13 +103,17 @@ class TokenCache:
             Progress(
                 *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True), disable=quiet
             ) as progress,
-            ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _single_thread) as pool,
+            ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin_worker) as pool,
         ):
             task = progress.add_task("tokens", total=len(missing), split=self.split)
             jobs = [pool.submit(_make, self, index, marks[index]) for index in missing]
-            for job in as_completed(jobs):
-                job.result()
-                progress.advance(task)
+            try:
+                for job in as_completed(jobs):
+                    job.result()
+                    progress.advance(task)
+            except BaseException:  # an interruption above all: what waits is not begun
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def read(self, index: int) -> Labelled:
         """Tokens of one shard; `fill` must have run."""
@@ -159,8 +165,17 @@ def _sources() -> bytes:
     return b"".join(path.read_bytes() for path in paths)
 
 
-def _single_thread() -> None:
+def _begin_worker() -> None:
     torch.set_num_threads(1)  # small matrices: more threads only wait for each other
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to stop, and what is in hand gets done
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _make(cache: TokenCache, index: int, mark: str) -> None:

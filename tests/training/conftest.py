@@ -45,6 +45,14 @@ def other_data(tmp_path_factory) -> str:
 
 
 @pytest.fixture(scope="session")
+def test_data(tmp_path_factory) -> str:
+    """A store with a test split alone."""
+    out = tmp_path_factory.mktemp("data") / "blind"
+    write_store(GenerateConfig(out=str(out), preset="wide-blind", tables=8, shard_tables=8, flow_share=0.0))
+    return str(out)
+
+
+@pytest.fixture(scope="session")
 def tokens(tmp_path_factory) -> str:
     """A token cache shared by all tests."""
     return str(tmp_path_factory.mktemp("tokens"))

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -266,10 +267,14 @@ def test_the_rate_rises_to_its_peak_and_falls_to_nothing():
     assert rates[-1] < 0.001
 
 
-@pytest.mark.parametrize("field", ["steps", "batch", "learning_rate"])
+@pytest.mark.parametrize("field", ["steps", "batch", "learning_rate", "stop", "shards"])
 def test_nonsense_numbers_are_refused(field):
-    with pytest.raises(TrainingError, match=f"got {field} = 0"):
-        TrainConfig(data="a", out="b", **{field: 0}).schedule()
+    for value in (0, -5, float("nan")):
+        with pytest.raises(TrainingError, match=f"got {field} = {value}, wanted more than 0"):
+            TrainConfig(data="a", out="b", **{field: value}).schedule()
+    for name in ("workers", "threads", "seed"):
+        with pytest.raises(TrainingError, match=f"got {name} = -1, wanted 0 or more"):
+            TrainConfig(data="a", out="b", **{name: -1}).schedule()
 
 
 def test_presets_are_named_in_the_help():
@@ -327,6 +332,49 @@ def test_a_run_config_is_json(config):
     record = json.loads((checkpoint.Path(config.out) / "config.json").read_text())
     assert record["network"]["width"] == 16
     assert Network(NetworkConfig(**{**record["network"], "features": tuple(record["network"]["features"])}))
+
+
+def test_a_run_that_ended_early_goes_on(config, tmp_path):
+    train(replace(config, stop=8))
+    with pytest.raises(TrainingError, match="pass --resume"):
+        train(config)
+    train(replace(config, resume=True))
+    assert checkpoint.load(config.out).provenance["steps_done"] == 12
+    whole = replace(config, out=str(tmp_path / "whole"))
+    train(whole)
+    assert_same_weights(config.out, whole.out)
+
+
+def test_other_data_under_the_same_path_is_refused(config, data, other_data, tmp_path):
+    moved = tmp_path / "data"
+    shutil.copytree(data, moved)
+    given = replace(config, data=str(moved), steps=4)
+    train(given)
+    shutil.rmtree(moved)
+    shutil.copytree(other_data, moved)
+    with pytest.raises(TrainingError, match=r"finished run of another configuration in .*\(stores: "):
+        train(given)
+
+
+def test_sets_that_cannot_be_used_are_refused_before_any_work(config, data, test_data):
+    with pytest.raises(TrainingError, match="two validation sets named 'tiny'"):
+        train(replace(config, watch=(data, data)))
+    with pytest.raises(TrainingError, match="without a train split, wanted one; it has test"):
+        train(replace(config, also=(test_data,)))
+    assert not checkpoint.Path(config.out).exists()
+    with pytest.raises(TrainingError, match="without a calibration split"):
+        calibrate(CalibrateConfig(run=train(replace(config, steps=2)), data=test_data, tokens=config.tokens))
+
+
+def test_a_step_that_diverges_is_named(config):
+    with pytest.raises(TrainingError, match=r"at step .* smaller --learning-rate"):
+        train(replace(config, learning_rate=1e30))
+
+
+def test_a_checkpoint_s_own_folder_can_be_calibrated(config, data):
+    run = train(config)
+    calibrate(CalibrateConfig(run=f"{run}/checkpoint", data=data, workers=1))
+    assert checkpoint.load(run).calibration is not None
 
 
 def test_a_run_can_end_before_its_schedule(config):
