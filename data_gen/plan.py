@@ -94,6 +94,8 @@ def plan(config: GenerateConfig) -> Plan:
         raise DataGenError(f"--seed must be 0 or more; got {config.seed}")
     if config.workers < 0:
         raise DataGenError(f"--workers must be 0 (one per core) or more; got {config.workers}")
+    if config.flow_share is not None and not 0 <= config.flow_share <= 1:
+        raise DataGenError(f"--flow-share must be from 0 to 1; got {config.flow_share}")
     largest = _largest(base.tables)
     tables = dict(base.tables)
     if config.tables is not None:

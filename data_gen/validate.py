@@ -81,6 +81,8 @@ def validate(config: ValidateConfig) -> str:
     """
     if config.truths < 0:
         raise DataGenError(f"--truths must be 0 or more; got {config.truths}")
+    if config.workers < 0:
+        raise DataGenError(f"--workers must be 0 (one per core) or more; got {config.workers}")
     if config.repair and mend_root(config.store):
         print(f"writing again: the root of {config.store}")
     store = Store.open(config.store, require_complete=False)

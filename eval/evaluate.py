@@ -1,5 +1,6 @@
 """Measure estimators on suites of tables with known MI: the stage behind `mist evaluate`."""
 
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,18 +68,19 @@ def evaluate(config: EvaluateConfig) -> Path:
     journal = Journal(folder)
     page = folder / "report.html"
     identity = _identity(config)
+    kept = identity | {"code": versions.of_all(bench.versions.values())}
     jobs = bench.jobs(journal.finished())
-    if page.exists() and not jobs and journal.config() == identity:
+    if page.exists() and not jobs and journal.config() == kept and _is_whole(folder / "report.json"):
         print(f"{folder} is finished already; nothing to do.")
     else:
-        _tell_changes(journal.config(), identity, folder)
+        _tell_changes(journal.config(), kept, folder)
         notes = _notes(config, bench)
         for line in (f"{suite}: {note}" for suite in notes for note in notes[suite]):
             print(line, file=sys.stderr)
         journal.begin()
         _run(bench, setup, journal, config.workers)
         _report(folder, identity, bench, journal, notes)
-        journal.finish(identity)
+        journal.finish(kept)
     print(page)
     return page
 
@@ -166,6 +168,13 @@ def _identity(config: EvaluateConfig) -> dict[str, Any]:
         "n": list(config.n),
         "tables": config.tables,
     }
+
+
+def _is_whole(report: Path) -> bool:
+    try:
+        return bool(json.loads(report.read_text("utf-8")))
+    except (OSError, ValueError):
+        return False
 
 
 def _tell_changes(before: dict[str, Any] | None, now: dict[str, Any], folder: Path) -> None:

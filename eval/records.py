@@ -20,6 +20,7 @@ from eval.errors import EvalError
 from eval.suites.base import Case
 
 _NAMES = {"tables.jsonl", "timings.jsonl", "config.json", "report.json", "report.html"}
+_RUN = "checkpoint"  # a folder in that of a training run, whose config.json is another
 _DIGITS = 6  # of nats behind the point: finer than any estimate, coarser than the noise between thread counts
 
 
@@ -127,7 +128,7 @@ class Journal:
             EvalError: If the folder holds other things.
         """
         held = {path.name for path in folder.iterdir()} if folder.exists() else set()
-        if held and not held & _NAMES:
+        if held and (not held & _NAMES or _RUN in held):
             raise EvalError(f"got out = {folder}, which holds other files; wanted an empty folder or one of such a run")
         folder.mkdir(parents=True, exist_ok=True)
         self.tables, self.timings = folder / "tables.jsonl", folder / "timings.jsonl"

@@ -45,6 +45,11 @@ def of_result(suite: str, estimator: str, checkpoint: str | None) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
+def of_all(results: Iterable[str]) -> str:
+    """Sixteen hexadecimal digits for several of `of_result`, whatever their order."""
+    return hashlib.sha256("\n".join(sorted(results)).encode()).hexdigest()[:16]
+
+
 @cache
 def _source(folder: str) -> str:
     return _files(sorted(path for path in (_ROOT / folder).rglob("*") if path.suffix in (".py", ".cpp")))

@@ -60,7 +60,8 @@ def _guarded(name: str, flags: list[str]) -> int:
             raise
         return _refuse(name, str(error))
     except KeyboardInterrupt:
-        return _refuse(name, "interrupted; run the same command again to go on")
+        resumed = " with --resume" if name == "train" else ""
+        return _refuse(name, f"interrupted; run the same command again{resumed} to go on")
     return 0
 
 

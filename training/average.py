@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -57,10 +58,7 @@ def average(config: AverageConfig) -> str:
         first.network.load_state_dict(
             {name: sum(share * of[name] for share, of in zip(shares, values, strict=True)) for name in values[0]}
         )
-    parts = [
-        {"share": share, "weights": checkpoint.load_weights(run).fingerprint, **each.provenance}
-        for run, share, each in zip(config.runs, shares, found, strict=True)
-    ]
+    parts = [_part(run, share, each) for run, share, each in zip(config.runs, shares, found, strict=True)]
     limits = [each.limits for each in found]
     known = Limits(min(of.n_min for of in limits), max(of.n_max for of in limits), max(of.d_max for of in limits))
     provenance = first.provenance | {"average": json.loads(json.dumps(parts))}
@@ -68,6 +66,13 @@ def average(config: AverageConfig) -> str:
         Path(config.out), replace(first, limits=known, provenance=provenance, card=_card(first, config, shares))
     )
     return config.out
+
+
+def _part(run: str, share: float, found: Checkpoint) -> dict[str, Any]:
+    """What names one of the runs: its share, the checksum of its weights, its flags and steps."""
+    flags = {key: value for key, value in found.provenance.get("training", {}).items() if key != "begin"}
+    steps = found.provenance.get("steps_done")
+    return {"share": share, "weights": checkpoint.load_weights(run).fingerprint, "training": flags, "steps_done": steps}
 
 
 def _card(first: Checkpoint, config: AverageConfig, shares: Sequence[float]) -> str:

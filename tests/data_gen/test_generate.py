@@ -210,6 +210,8 @@ def test_memory_is_refused() -> None:
         ({"shard_tables": 0}, "--shard-tables must be 1 or more; got 0"),
         ({"seed": -1}, "--seed must be 0 or more; got -1"),
         ({"workers": -1}, "--workers must be 0 .* or more; got -1"),
+        ({"flow_share": 7.0}, "--flow-share must be from 0 to 1; got 7.0"),
+        ({"flow_share": float("nan")}, "--flow-share must be from 0 to 1; got nan"),
     ],
 )
 def test_wrong_configurations_are_refused(tmp_path: Path, changes: dict[str, object], match: str) -> None:

@@ -245,6 +245,7 @@ def test_card_shows_the_figures_of_a_benchmark(copy: Path, tmp_path: Path) -> No
 def test_wrong_requests_are_refused(tmp_path: Path) -> None:
     found(tmp_path / "nothing", "there is no store at")
     found(tmp_path, "--truths must be 0 or more; got -1", truths=-1)
+    found(tmp_path, "--workers must be 0 .* or more; got -1", workers=-1)
 
 
 def test_card_of_a_remote_store_lies_in_this_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -308,6 +308,33 @@ def test_another_version_is_estimated_again(config, monkeypatch):
     assert len(Planted.seen) == 30
 
 
+@pytest.mark.usefixtures("no_plots")
+def test_a_report_is_made_anew_when_the_code_goes_back(config, monkeypatch, capsys):
+    evaluate(config)
+    first = report(config)
+    monkeypatch.setattr("eval.runner.of_result", lambda suite, estimator, checkpoint: f"new {estimator}")
+    evaluate(config)
+    monkeypatch.undo()
+    monkeypatch.setitem(BASELINES, "planted", lambda checkpoint: Planted())
+    monkeypatch.setattr("eval.report.plots", lambda name, suite, timings: {})
+    (Path(config.out) / "report.json").write_text("{}")
+    capsys.readouterr()
+    evaluate(config)
+    assert "finished already" not in capsys.readouterr().out
+    assert {**report(config), "timings": 0} == {**first, "timings": 0}
+    (Path(config.out) / "report.json").write_text("broken")
+    evaluate(config)
+    assert {**report(config), "timings": 0} == {**first, "timings": 0}
+
+
+def test_a_training_run_is_left_alone(config):
+    (Path(config.out) / "checkpoint").mkdir(parents=True)
+    (Path(config.out) / "config.json").write_text("{}")
+    with pytest.raises(EvalError, match="holds other files"):
+        evaluate(config)
+    assert (Path(config.out) / "config.json").exists()
+
+
 def test_a_folder_with_other_things_is_refused(config):
     Path(config.out).mkdir()
     (Path(config.out) / "thesis.txt").touch()

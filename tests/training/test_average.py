@@ -20,7 +20,7 @@ def saved(folder: Path, seed: int, width: int = 16, n_max: int = 500) -> str:
         for weight in network.parameters():
             weight.data.add_(torch.randn_like(weight))
     card = f"# Model card\n\nNumber {seed}.\n"
-    checkpoint.save(folder, Checkpoint(network.eval(), None, Limits(8, n_max, 4), {"seed": seed}, card))
+    checkpoint.save(folder, Checkpoint(network.eval(), None, Limits(8, n_max, 4), {"steps_done": seed}, card))
     return str(folder)
 
 
@@ -31,7 +31,7 @@ def test_weights_are_averaged_by_share_and_told(tmp_path):
     for name, value in mean.network.state_dict().items():
         torch.testing.assert_close(value, 0.25 * one.network.state_dict()[name] + 0.75 * two.network.state_dict()[name])
     assert mean.limits == Limits(8, 900, 4)
-    assert [part["seed"] for part in mean.provenance["average"]] == [1, 2]
+    assert [part["steps_done"] for part in mean.provenance["average"]] == [1, 2]
     assert mean.card.startswith("# Model card\n\nThe weights are a mean, 0.25 of `a`, 0.75 of `b`;")
     assert mean.calibration is None
 
