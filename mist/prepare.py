@@ -198,7 +198,8 @@ def raw_values(name: str, given: Any) -> NDArray[Any]:
     if hasattr(given, "get_columns"):  # polars' own conversion makes numbers of dates that stand beside numbers
         columns = [np.asarray(column.to_numpy()) for column in given.get_columns()]
         numeric = all(column.dtype.kind in NUMBERS for column in columns)
-        return np.stack([column if numeric else column.astype(object) for column in columns], axis=1)
+        alike = [column if numeric else column.astype(object) for column in columns]
+        return np.stack(alike, axis=1) if alike else np.empty((0, 0))
     if hasattr(given, "to_numpy"):
         return np.asarray(given.to_numpy())
     if isinstance(given, np.ma.MaskedArray) and given.dtype.kind in NUMBERS:

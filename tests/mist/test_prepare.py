@@ -39,6 +39,7 @@ REFUSED = {
     "complex tensor": (torch.ones(40, dtype=torch.complex64), Y, "not numeric"),
     "no rows": (np.empty((0, 2)), np.empty(0), r"empty x of shape \(0, 2\)"),
     "no columns": (np.empty((40, 0)), Y, "empty x"),
+    "no polars columns": (pl.DataFrame(), Y, "empty x"),
     "3-D": (X[None], Y, "got x with 3 dimensions"),
     "scalar": (X, 3.0, "got y of type float, wanted an array"),
     "generator": ((value for value in range(40)), Y, "got x of type generator, wanted an array"),
