@@ -74,9 +74,18 @@ def latent_nats(
         y: The same of y.
         step: Steps of the grids in least standard deviations; FINE, or COARSE for a search.
     """
-    p_x, p_y = (
-        _on_grid(means, scales, step) for means, scales in (x, y)
-    )  # (k, g_x), (k, g_y): cell masses given the point
+    p_x, p_y = (normal_cells(means, scales, step) for means, scales in (x, y))
+    return cells_nats(weights, p_x, p_y)
+
+
+def cells_nats(weights: np.ndarray, p_x: np.ndarray, p_y: np.ndarray) -> float:
+    """Return the MI of two numbers that are independent given a latent point.
+
+    Args:
+        weights: Probabilities of the latent points, (k,).
+        p_x: Masses of the cells of x given the point, (k, g_x).
+        p_y: The same of y, (k, g_y).
+    """
     joint = (weights[:, None] * p_x).T @ p_y  # (g_x, g_y)
     entropy_x, entropy_y, entropy = (_entropy(mass) for mass in (weights @ p_x, weights @ p_y, joint.ravel()))
     return entropy_x + entropy_y - entropy
@@ -95,12 +104,12 @@ def label_nats(weights: np.ndarray, means: np.ndarray, scales: np.ndarray) -> fl
         means: Means given the label, (k,).
         scales: Standard deviations given the label, (k,).
     """
-    p = _on_grid(means, scales)  # (k, g)
+    p = normal_cells(means, scales)  # (k, g)
     ratio = np.divide(p, weights @ p, out=np.ones_like(p), where=p > 1e-300)  # a product of smaller ones is 0
     return max(float(weights @ (p * np.log(ratio)).sum(axis=1)), 0.0)
 
 
-def _on_grid(means: np.ndarray, scales: np.ndarray, step: float = FINE) -> np.ndarray:
+def normal_cells(means: np.ndarray, scales: np.ndarray, step: float = FINE) -> np.ndarray:
     """Return normal densities on a grid of so many least scales, each row scaled to sum 1, (k, g)."""
     grid = np.arange(np.min(means - 7 * scales), np.max(means + 7 * scales), step * scales.min())
     density = np.exp(-0.5 * ((grid - means[:, None]) / scales[:, None]) ** 2)

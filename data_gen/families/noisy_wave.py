@@ -227,3 +227,26 @@ class NoisyPulses(NoisyFunction):
     def f(s: np.ndarray, shape: float) -> np.ndarray:
         """Return pulses of height 2 that are above 1 in a quarter of the time, shaped like von Mises's density."""
         return 2 * np.exp(2.4 * (np.cos(np.pi * shape * s) - 1))
+
+
+@FAMILIES.register("noisy_comb")
+@dataclass(frozen=True)
+class NoisyComb(NoisyFunction):
+    """A square wave of the product of the inputs: two levels, with edges along hyperbolas where two inputs are."""
+
+    most_inputs = 2
+    summary = "product"
+
+    @classmethod
+    def draw_shape(cls, rng: np.random.Generator) -> float:
+        """Draw the number of periods over -1..1."""
+        return log_uniform(rng, 1.5, 6.0)
+
+    def rows_needed(self) -> float:
+        """Eight rows for each half period of one input, which spans -2..2, twice that of two (guess)."""
+        return 32.0 * self.shape * self.inputs
+
+    @staticmethod
+    def f(s: np.ndarray, shape: float) -> np.ndarray:
+        """Return -1 or 1."""
+        return np.where(np.sin(np.pi * shape * s) < 0, -1.0, 1.0)

@@ -136,6 +136,13 @@ def thinned_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarra
     return stats.binom.logpmf(kept, whole, family.keep) - stats.poisson.logpmf(kept, family.mean * family.keep)
 
 
+def maximum_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """By the chance of every value of the maximum given each value of the first number."""
+    z, first, last = stats.geom(1 / (1 + family.mean), loc=-1), np.arange(family.letters)[:, None], y[:, 0]
+    given = np.where(last > first, z.pmf(last), np.where(last == first, z.cdf(first), 0.0))  # (letters, n)
+    return np.log(given[x[:, 0].astype(int), np.arange(len(last))] / given.mean(axis=0))
+
+
 MARKS = {"exponential": stats.expon(), "half_normal": stats.halfnorm(), "triangular": stats.triang(0.5, -1.0, 2.0)}
 
 
@@ -154,6 +161,7 @@ POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
     "discrete_cut": cut_pointwise,
     "discrete_label": label_pointwise,
     "discrete_marks": marks_pointwise,
+    "discrete_maximum": maximum_pointwise,
     "discrete_modulo": modulo_pointwise,
     "discrete_sum": sum_pointwise,
     "discrete_quantised": quantised_pointwise,
@@ -258,6 +266,7 @@ def test_a_count_that_is_kept_whole_tells_its_entropy() -> None:
             {"rho": 0.5, "x_margin": ["normal", []], "y_margin": None, "swapped": False},
             "unknown margin",
         ),
+        ("discrete_maximum", {"letters": 6, "mean": -0.5}, "0 <= mean"),
         ("discrete_modulo", {"letters": 6, "factor": 4, "decay": 0.5}, "prime to factor"),
         ("discrete_thinned", {"mean": 4.0, "keep": 1.1, "swapped": False}, "0 <= keep <= 1"),
         ("discrete_classes", {"classes_x": 1, "classes_y": 2, "strength": 1.0, "seed": 1}, "2 classes or more"),

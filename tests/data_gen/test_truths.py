@@ -93,6 +93,14 @@ def log_khoudraji(u: np.ndarray, v: np.ndarray, t: float) -> np.ndarray:
     return np.logaddexp(np.log(1 - b) - log_w + slope, np.log(b) + both)
 
 
+def log_raftery(u: np.ndarray, v: np.ndarray, t: float) -> np.ndarray:
+    """The mixed derivative of s + (1 - r) / (1 + r) (u v)^a (1 - m^-b), a = 1 / (1 - r), b = (1 + r) / (1 - r)."""
+    r = t / (1 + t)
+    a, s, m = 1 / (1 - r), np.minimum(u, v), np.maximum(u, v)
+    inner = a * m ** (a - 1) + (a - 1) * m**-a
+    return np.log((1 - r) / (1 + r) * a) + (a - 1) * np.log(s) + np.log(inner)
+
+
 LOG_COPULA = {
     "circula": log_circula,
     "clayton": log_clayton,
@@ -100,6 +108,7 @@ LOG_COPULA = {
     "frank": log_frank,
     "khoudraji": log_khoudraji,
     "joe": log_joe,
+    "raftery": log_raftery,
     "both_tails": log_both_tails,
 }
 
@@ -234,6 +243,12 @@ def bursts_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray
     return log_mean(u, small, large) - log_mean(np.zeros_like(u), np.hypot(1, small), np.hypot(1, large))
 
 
+def hum_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    u, out = (y[:, 0], x[:, 0]) if family.swapped else (x[:, 0], y[:, 0])
+    margin = averaged(stats.norm.logpdf(out, loc=family.scale * np.cos(2 * np.pi * evenly(1))))
+    return stats.arcsine.logpdf(out - u, loc=-family.scale, scale=2 * family.scale) - margin
+
+
 def latent_pointwise(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
     return averaged(log_x + log_y) - averaged(log_x) - averaged(log_y)
 
@@ -269,6 +284,19 @@ def knot_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return latent_pointwise(log_given(x, family.k_x, family.turns_x), log_given(y, family.k_y, family.turns_y))
 
 
+def sphere_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """By heights and, where one column shows the plane, by angles: Rice's law takes the place of these for two."""
+    top, plane = (x, y) if family.swapped else (y, x)
+    height = 2 * evenly(1) - 1
+    radius = np.sqrt(1 - height**2)
+    if family.k == 2:
+        log_plane = stats.rice.logpdf(np.linalg.norm(plane[:, :2], axis=1), radius / family.scale, scale=family.scale)
+    else:
+        turns = np.cos(np.pi * (np.arange(300) + 0.5) / 300)[:, None]
+        log_plane = np.stack([averaged(stats.norm.logpdf(plane[:, 0], r * turns, family.scale)) for r in radius])
+    return latent_pointwise(stats.norm.logpdf(top[:, 0], loc=height, scale=family.scale), log_plane)
+
+
 def shells_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     shell = np.arange(family.shells)[:, None] * 0.5 * np.log(2)
     radii = [np.log(np.linalg.norm(side[:, :k], axis=1)) for side, k in ((x, family.k_x), (y, family.k_y))]
@@ -283,9 +311,9 @@ def checkerboard_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.n
 
 FUNCTIONS = (
     *("linear", "parabola", "sinusoid", "waves", "ripples", "zigzag", "beats", "octaves", "pulses"),
-    *("sawtooth", "chirp", "wavelet", "target", "steps", "product"),
+    *("comb", "sawtooth", "chirp", "wavelet", "target", "steps", "product"),
 )
-MIXTURES = ("clusters", "outliers", "scales", "signs", "slopes", "chain", "bands", "gate")
+MIXTURES = ("clusters", "outliers", "scales", "signs", "slopes", "chain", "bands", "gate", "islands")
 POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
     "gamma_exponential": gamma_exponential_pointwise,
     **dict.fromkeys(LOG_COPULA, copula_pointwise),
@@ -302,8 +330,10 @@ POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
     },
     "noisy_bursts": bursts_pointwise,
     "noisy_exponential": exponential_pointwise,
+    "noisy_hum": hum_pointwise,
     "noisy_knot": knot_pointwise,
     "noisy_speckle": speckle_pointwise,
+    "noisy_sphere": sphere_pointwise,
     "noisy_torus": torus_pointwise,
     "plackett": plackett_pointwise,
     "noisy_shells": shells_pointwise,
@@ -311,7 +341,7 @@ POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
 }
 # Nested averages over thousands of points cost time, so their rows are few.
 ROWS = dict.fromkeys((function_pointwise, scale_pointwise, curve_pointwise, torus_pointwise), 800)
-ROWS |= dict.fromkeys((speckle_pointwise, knot_pointwise), 200)
+ROWS |= dict.fromkeys((speckle_pointwise, knot_pointwise), 200) | {hum_pointwise: 2000, sphere_pointwise: 100}
 # Discrete laws and normal ones have files of their own; the rest is below.
 ELSEWHERE = ("discrete_", "gaussian_", "student_", "additive_noise", "independence", "product", "zero_inflated")
 
@@ -385,6 +415,39 @@ def test_khoudraji_that_takes_all_is_clayton(monkeypatch: pytest.MonkeyPatch) ->
         assert whole == pytest.approx(clayton, abs=1e-6)
 
 
+@pytest.mark.parametrize("theta", [0.1, 1.0, 20.0])
+def test_raftery_draws_have_its_distribution_function(theta: float) -> None:
+    n, r = 100_000, theta / (1 + theta)
+    family = FAMILIES.get("raftery").from_params({"d_x": 1, "d_y": 1, "theta": [theta], "turned": False})
+    x, y = family.sample(seeded(6), n)
+    for u, v in ((0.1, 0.1), (0.3, 0.6), (0.6, 0.3), (0.8, 0.9)):
+        rest = (u * v) ** (1 / (1 - r)) * (1 - max(u, v) ** (-(1 + r) / (1 - r)))
+        below = min(u, v) + (1 - r) / (1 + r) * rest
+        share = np.mean((ndtr(x) < u) & (ndtr(y) < v))
+        assert share == pytest.approx(below, abs=4 * np.sqrt(below * (1 - below) / n))
+
+
+def test_a_small_hum_leaves_the_entropy_of_the_signal() -> None:
+    """y is then nearly normal, of variance 1 + scale^2 / 2, and the hum's own entropy is log(pi scale / 2)."""
+    family = FAMILIES.get("noisy_hum").from_params({"d_x": 1, "d_y": 1, "scale": 0.02, "swapped": False})
+    entropy = 0.5 * np.log(2 * np.pi * np.e * (1 + 0.02**2 / 2))
+    assert family.truth().nats == pytest.approx(entropy - np.log(np.pi * 0.02 / 2), abs=1e-7)
+
+
+@pytest.mark.parametrize(("k", "scale"), [(1, 0.05), (2, 0.05), (2, 0.3)])
+def test_a_sphere_tells_more_the_less_noise_there_is(k: int, scale: float) -> None:
+    """The whole of the plane more than one column of it; and that at most 1 - log(pi / 2), of no noise at all."""
+    params = {"d_x": 2, "d_y": 1, "swapped": False}
+    nats, less = (
+        FAMILIES.get("noisy_sphere").from_params({**params, "k": k, "scale": s}).truth().nats
+        for s in (scale, 2 * scale)
+    )
+    assert nats > 1.5 * less > 0
+    if k == 1:
+        whole = FAMILIES.get("noisy_sphere").from_params({**params, "k": 2, "scale": scale}).truth().nats
+        assert nats < min(whole, 1 - np.log(np.pi / 2))
+
+
 @pytest.mark.parametrize("scale", [0.01, 0.3, 5.0])
 def test_bursts_lie_between_what_telling_them_and_not_can_change(scale: float) -> None:
     def nats(burst: float, share: float) -> float:
@@ -424,6 +487,10 @@ def test_gate_lets_through_about_what_the_strength_asks(nats: float) -> None:
         ("noisy_bursts", {"scale": 0.1, "burst": 0.5, "share": 0.1, "swapped": False}, "1 <= burst"),
         ("noisy_knot", {"turns_x": 2, "turns_y": 4, "k_x": 1, "k_y": 1, "scale": 0.1}, "common divisor"),
         ("noisy_knot", {"turns_x": 2, "turns_y": 3, "k_x": 2, "k_y": 1, "scale": 0.1}, "1 or 2 columns"),
+        ("noisy_hum", {"scale": 100.0, "swapped": False}, "scale <= 50"),
+        ("noisy_sphere", {"k": 2, "scale": 0.1, "swapped": False}, "1 or 2 columns"),
+        ("noisy_sphere", {"k": 1, "scale": 0.001, "swapped": False}, ".015 <= scale"),
+        ("raftery", {"theta": [1.0, 1.0], "turned": False}, "1..min"),
         (
             "mixture_clouds",
             {"k_x": 1, "k_y": 1, "classes_x": 3, "classes_y": 2, "matched": True, "strength": 1.0, "seed": 1},
