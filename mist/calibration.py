@@ -9,8 +9,9 @@ Inner levels, .2 to .8, then move a little towards it: an interval that begins a
 intervals of levels that each hold on their side would cover more often than they say.
 
 Laws that the network never saw differ from those it saw in how they bend, not in how they are straight. So tables fall
-into two sides by how much of the predicted median a Gaussian copula explains: offsets of the straight side come from
-tables like the training's alone, those of the bent side from these and from laws kept out of training together.
+into two sides by how much of the predicted median correlations explain, a Gaussian copula's and those of columns turned
+with the radius, for the training holds many spirals: offsets of the straight side come from tables like the training's
+alone, those of the bent side from these and from laws kept out of training together.
 Cautious offsets are the widest that any set of laws asks for; the default ones of the bent side lean towards them. On
 the straight side outer levels are missed as often as they say, not less often.
 
@@ -37,12 +38,13 @@ from mist.quantiles import interpolate
 
 Offsets = tuple[tuple[float, ...], ...]
 
-# Below this share of the predicted median in a Gaussian copula's MI a table counts as bent. Of .5 and .8 the better one
-# where each law kept out was judged by offsets fitted without it; likewise half of the shifted tables rather than a
+# Below this share of the predicted median in the MI that is explained a table counts as bent. Of .5 and .8 the better
+# one where each law kept out was judged by offsets fitted without it; likewise half of the shifted tables rather than a
 # quarter or all.
 STRAIGHT_SHARE = 0.5
 LEAST_MEDIAN = 0.02  # nats: below, a median's share says nothing
-GAUSSIAN = 0  # position of the Gaussian copula's MI among the anchors of a batch
+# Positions among the anchors of a batch: the Gaussian copula's MI, and that plus what turned columns add to it.
+GAUSSIAN, TURNED = 0, 15
 
 
 @dataclass(frozen=True)
@@ -54,14 +56,14 @@ class Outcomes:
         mi_nats: True mutual information, (N,).
         n: Rows per table, (N,).
         d: Columns of both sides together, d_x + d_y, (N,).
-        gaussian: MI of a Gaussian copula fitted to each table, nats, (N,).
+        explained: MI that correlations explain, the anchor at TURNED, nats, (N,).
     """
 
     quantiles: Tensor
     mi_nats: Tensor
     n: Tensor
     d: Tensor
-    gaussian: Tensor
+    explained: Tensor
 
     def __len__(self) -> int:
         return len(self.mi_nats)
@@ -90,6 +92,7 @@ class Calibration:
         default: Offsets fitted on tables like the training's and, on the bent side, on shifted ones too, (G, K).
         cautious: The widest offsets over these and further, shifted sets, (G, K); None if none was given.
         tables: How many tables each set had, by name.
+        explained_by: Position among the anchors of the MI that tells straight tables from bent ones.
     """
 
     taus: tuple[float, ...]
@@ -99,8 +102,9 @@ class Calibration:
     default: Offsets
     cautious: Offsets | None
     tables: dict[str, int]
+    explained_by: int = TURNED
 
-    def apply(self, quantiles: Tensor, n: Tensor, d: Tensor, gaussian: Tensor, cautious: bool = False) -> Tensor:
+    def apply(self, quantiles: Tensor, n: Tensor, d: Tensor, explained: Tensor, cautious: bool = False) -> Tensor:
         """Shift quantiles by their group's offsets; they stay increasing and non-negative, the median unchanged.
 
         A lower quantile of exactly 0 stays 0: the network holds independence possible, and an offset, which only knows
@@ -110,7 +114,7 @@ class Calibration:
             quantiles: Uncalibrated quantiles in nats, (B, K), increasing along K and non-negative.
             n: Rows per table, (B,).
             d: Columns of both sides together, (B,).
-            gaussian: MI of a Gaussian copula, nats, (B,).
+            explained: The anchor at ``explained_by``, nats, (B,).
             cautious: Use the cautious offsets.
 
         Returns:
@@ -124,7 +128,7 @@ class Calibration:
                 f"got {quantiles.shape[-1]} quantiles per table for a calibration of {len(self.taus)} levels; "
                 "calibrate this network again with `mist calibrate`"
             )
-        groups = self._groups(quantiles, n, d, gaussian)  # (B,)
+        groups = self._groups(quantiles, n, d, explained)  # (B,)
         offsets = self._offsets(cautious).to(quantiles)[groups]  # (B, K)
         shifted = quantiles + offsets * scale(quantiles, self.taus)[:, None]  # (B, K)
         shifted = torch.where(is_lower(self.taus).to(quantiles.device) & (quantiles <= 0), 0.0, shifted)
@@ -141,6 +145,7 @@ class Calibration:
         Raises:
             CheckpointError: A key is missing or unknown.
         """
+        record = {"explained_by": GAUSSIAN, **record}  # older records do not tell, for there was no choice
         names = {field.name for field in fields(cls)}
         if set(record) != names:
             raise CheckpointError(
@@ -168,15 +173,15 @@ class Calibration:
     def _cautious_tensor(self) -> Tensor:
         return torch.tensor(self.cautious, dtype=torch.float64)
 
-    def _groups(self, quantiles: Tensor, n: Tensor, d: Tensor, gaussian: Tensor) -> Tensor:
+    def _groups(self, quantiles: Tensor, n: Tensor, d: Tensor, explained: Tensor) -> Tensor:
         median = interpolate(quantiles.detach(), self.taus, 0.5)
         edges = (self.n_edges, self.d_edges, self.mi_edges)
-        return is_straight(median, gaussian).long() * cells(edges) + cell(median, n, d, *edges)
+        return is_straight(median, explained).long() * cells(edges) + cell(median, n, d, *edges)
 
 
-def is_straight(median: Tensor, gaussian: Tensor) -> Tensor:
-    """Whether a Gaussian copula explains enough of each predicted median, (B,) bool."""
-    return gaussian.to(median) >= STRAIGHT_SHARE * median.clamp_min(LEAST_MEDIAN)
+def is_straight(median: Tensor, explained: Tensor) -> Tensor:
+    """Whether correlations explain enough of each predicted median, (B,) bool."""
+    return explained.to(median) >= STRAIGHT_SHARE * median.clamp_min(LEAST_MEDIAN)
 
 
 def scale(quantiles: Tensor, taus: tuple[float, ...]) -> Tensor:

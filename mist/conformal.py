@@ -106,7 +106,7 @@ def _spent(offsets: Tensor, outcomes: Outcomes, taus: tuple[float, ...], edges: 
     side, whose laws are alike, needs nothing to spare: each level moves towards the median by one share of the scale
     while the tables beyond it, and one more in every group for the fresh table, are no more than it says.
     """
-    straight = outcomes.where(is_straight(outcomes.quantiles[:, taus.index(0.5)], outcomes.gaussian))
+    straight = outcomes.where(is_straight(outcomes.quantiles[:, taus.index(0.5)], outcomes.explained))
     truth, groups = straight.mi_nats.double(), cells(edges)
     if len(straight) < MIN_TABLES:
         return offsets
@@ -138,12 +138,12 @@ def _calibrated(
 ) -> Tensor:
     """Quantiles (N, K) of outcomes under offsets (G, K)."""
     record = Calibration(tuple(taus), *edges, default=_rows(offsets), cautious=None, tables={})
-    return record.apply(outcomes.quantiles.double(), outcomes.n, outcomes.d, outcomes.gaussian)
+    return record.apply(outcomes.quantiles.double(), outcomes.n, outcomes.d, outcomes.explained)
 
 
 def _side(outcomes: Outcomes, taus: tuple[float, ...], straight: bool) -> Outcomes:
     """The straight or the bent tables of a set; all of them where a side has too few to say anything."""
-    chosen = is_straight(outcomes.quantiles[:, taus.index(0.5)], outcomes.gaussian) == straight
+    chosen = is_straight(outcomes.quantiles[:, taus.index(0.5)], outcomes.explained) == straight
     return outcomes.where(chosen) if int(chosen.sum()) >= MIN_TABLES else outcomes
 
 
@@ -151,7 +151,7 @@ def _check(name: str, outcomes: Outcomes, taus: tuple[float, ...]) -> None:
     count = len(outcomes.mi_nats)
     if count < MIN_TABLES:
         raise InputError(f"got {count} calibration tables in {name!r}, wanted at least {MIN_TABLES}; generate more")
-    shapes = (outcomes.quantiles.shape, outcomes.n.shape, outcomes.d.shape, outcomes.gaussian.shape)
+    shapes = (outcomes.quantiles.shape, outcomes.n.shape, outcomes.d.shape, outcomes.explained.shape)
     if shapes != ((count, len(taus)), (count,), (count,), (count,)):
         raise InputError(f"got shapes {shapes} in {name!r}, wanted ({count}, {len(taus)}) and three times ({count},)")
     if not (outcomes.quantiles.isfinite().all() and outcomes.mi_nats.isfinite().all()):

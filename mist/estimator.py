@@ -13,7 +13,6 @@ from torch import Tensor
 
 from mist import checkpoint
 from mist.batch import Batch
-from mist.calibration import GAUSSIAN
 from mist.checkpoint import Checkpoint
 from mist.errors import CheckpointError, InputError
 from mist.network import Network
@@ -177,10 +176,11 @@ class Estimator:
         """Calibrated quantiles in nats of tables already summarised, (B, K) float64 on the CPU."""
         with torch.no_grad(), one_thread():
             raw = self._network(batch.to(self.device)).double().cpu()  # (B, K)
-        if self.checkpoint.calibration is None:
+        calibration = self.checkpoint.calibration
+        if calibration is None:
             return raw
-        n, d, gaussian = batch.n.cpu(), (batch.d_x + batch.d_y).cpu(), batch.anchors[:, GAUSSIAN].cpu()
-        return self.checkpoint.calibration.apply(raw, n, d, gaussian, cautious)
+        n, d, explained = batch.n.cpu(), (batch.d_x + batch.d_y).cpu(), batch.anchors[:, calibration.explained_by].cpu()
+        return calibration.apply(raw, n, d, explained, cautious)
 
     def differentiable(self, x: Tensor, y: Tensor) -> Tensor:
         """The predictive median as a scalar with a gradient to x and y, for use inside a larger objective.

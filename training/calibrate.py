@@ -11,7 +11,7 @@ from rich.table import Table
 
 from data_gen.store import Store
 from mist import checkpoint
-from mist.calibration import GAUSSIAN, Calibration, Outcomes
+from mist.calibration import TURNED, Calibration, Outcomes
 from mist.conformal import MIN_TABLES, fit
 from mist.network import Network
 from training.breakdown import Answers, breakdown
@@ -126,7 +126,7 @@ def _tables(config: CalibrateConfig, data: str, split: str) -> Labelled:
 def _outcomes(network: Network, tables: Labelled) -> Outcomes:
     quantiles = predict(network, tables)
     batch = tables.batch
-    return Outcomes(quantiles, tables.mi_nats, batch.n, batch.d_x + batch.d_y, batch.anchors[:, GAUSSIAN])
+    return Outcomes(quantiles, tables.mi_nats, batch.n, batch.d_x + batch.d_y, batch.anchors[:, TURNED])
 
 
 def _check(config: CalibrateConfig, network: Network, fitted: Calibration) -> tuple[list[_Row], list[str]]:
@@ -135,9 +135,9 @@ def _check(config: CalibrateConfig, network: Network, fitted: Calibration) -> tu
     for data in (config.data, *config.shifted, *config.measured):
         tables = _tables(config, data, CHECK)
         raw = _outcomes(network, tables)
-        default = fitted.apply(raw.quantiles, raw.n, raw.d, raw.gaussian)
+        default = fitted.apply(raw.quantiles, raw.n, raw.d, raw.explained)
         cautious = (
-            None if fitted.cautious is None else fitted.apply(raw.quantiles, raw.n, raw.d, raw.gaussian, cautious=True)
+            None if fitted.cautious is None else fitted.apply(raw.quantiles, raw.n, raw.d, raw.explained, cautious=True)
         )
         kinds = {"raw": raw.quantiles, "calibrated": default} | ({} if cautious is None else {"cautious": cautious})
         for kind, quantiles in kinds.items():
@@ -153,9 +153,9 @@ def _section(rows: list[_Row]) -> str:
     lines += [f"| {' | '.join(row.cells())} |" for row in rows]
     return (
         HEADING
-        + "Split-conformal offsets per group of n, dimension, predicted median and how much of it a Gaussian copula\n"
-        "explains; measured on test splits that no fit saw. Coverage is of the true MI by the 90 % interval, with its\n"
-        "binomial standard error.\n\n" + "\n".join(lines) + "\n"
+        + "Split-conformal offsets per group of n, dimension, predicted median and how much of it correlations,\n"
+        "those of turned columns among them, explain; measured on test splits that no fit saw. Coverage is of the true\n"
+        "MI by the 90 % interval, with its binomial standard error.\n\n" + "\n".join(lines) + "\n"
     )
 
 

@@ -138,7 +138,7 @@ def thinned_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarra
 
 def maximum_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """By the chance of every value of the maximum given each value of the first number."""
-    z, first, last = stats.geom(1 / (1 + family.mean), loc=-1), np.arange(family.letters)[:, None], y[:, 0]
+    z, first, last = stats.geom(1 / (1 + max(family.mean, 1e-9)), loc=-1), np.arange(family.letters)[:, None], y[:, 0]
     given = np.where(last > first, z.pmf(last), np.where(last == first, z.cdf(first), 0.0))  # (letters, n)
     return np.log(given[x[:, 0].astype(int), np.arange(len(last))] / given.mean(axis=0))
 

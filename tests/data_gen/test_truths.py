@@ -97,8 +97,8 @@ def log_raftery(u: np.ndarray, v: np.ndarray, t: float) -> np.ndarray:
     """The mixed derivative of s + (1 - r) / (1 + r) (u v)^a (1 - m^-b), a = 1 / (1 - r), b = (1 + r) / (1 - r)."""
     r = t / (1 + t)
     a, s, m = 1 / (1 - r), np.minimum(u, v), np.maximum(u, v)
-    inner = a * m ** (a - 1) + (a - 1) * m**-a
-    return np.log((1 - r) / (1 + r) * a) + (a - 1) * np.log(s) + np.log(inner)
+    log_inner = np.logaddexp(np.log(a) + (a - 1) * np.log(m), np.log(a - 1) - a * np.log(m))
+    return np.log((1 - r) / (1 + r) * a) + (a - 1) * np.log(s) + log_inner
 
 
 LOG_COPULA = {

@@ -7,10 +7,11 @@ import pytest
 import torch
 from scipy.special import ndtri
 
-from mist.calibration import Calibration, Outcomes, is_straight
+from mist.calibration import GAUSSIAN, TURNED, Calibration, Outcomes, is_straight
 from mist.conformal import fit
 from mist.errors import CheckpointError, InputError
 from mist.quantiles import LEVELS, MEDIAN
+from mist.statistics import summarise
 
 # Width of the predictor's quantiles as a multiple of the true ones.
 PREDICTORS = {"over-confident": 0.4, "exact": 1.0, "conservative": 2.5}
@@ -28,8 +29,8 @@ def simulate(width: float, count: int, seed: int, zeros: float = 0.0, bias: floa
     quantiles = np.maximum(centre[:, None] + width * spread[:, None] * ndtri(np.array(LEVELS)), 0.0)
     n = torch.from_numpy(rng.integers(10, 1000, size=count))
     d = torch.from_numpy(rng.integers(2, 20, size=count))
-    gaussian = torch.from_numpy(centre * (rng.random(count) < 0.5))  # half of the tables are straight
-    return Outcomes(torch.from_numpy(quantiles), torch.from_numpy(truth), n, d, gaussian)
+    explained = torch.from_numpy(centre * (rng.random(count) < 0.5))  # half of the tables are straight
+    return Outcomes(torch.from_numpy(quantiles), torch.from_numpy(truth), n, d, explained)
 
 
 def covered(outcomes: Outcomes, quantiles: torch.Tensor) -> tuple[float, float]:
@@ -44,7 +45,7 @@ def test_fresh_tables_are_covered_after_fit(width):
     record = fit(simulate(width, 4000, seed=0))
     fresh = simulate(width, 4000, seed=1)
     before, error = covered(fresh, fresh.quantiles)
-    share, _ = covered(fresh, record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.gaussian))
+    share, _ = covered(fresh, record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.explained))
     assert abs(share - 0.9) < 4 * 2**0.5 * error  # the fit's own sampling error and the fresh tables'
     if width != 1.0:
         assert abs(before - 0.9) > 0.05
@@ -54,7 +55,7 @@ def test_fresh_tables_are_covered_after_fit(width):
 def test_each_level_holds_on_its_side_with_a_fifth_of_exact_zeros(width):
     record = fit(simulate(width, 4000, seed=2, zeros=0.2))
     fresh = simulate(width, 4000, seed=3, zeros=0.2)
-    quantiles = record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.gaussian)
+    quantiles = record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.explained)
     for k, tau in enumerate(LEVELS):
         slack = 4 * (2 * tau * (1 - tau) / 4000) ** 0.5
         if k < MEDIAN:
@@ -68,8 +69,8 @@ def test_straight_tables_miss_outer_levels_as_often_as_they_say(tau):
     """Without levels that move inwards, true zeros in intervals that begin at 0 leave lower ones missed too rarely."""
     record = fit(simulate(1.0, 8000, seed=4, zeros=0.2))
     fresh = simulate(1.0, 8000, seed=5, zeros=0.2)
-    straight = fresh.where(is_straight(fresh.quantiles[:, MEDIAN], fresh.gaussian))
-    quantiles = record.apply(straight.quantiles, straight.n, straight.d, straight.gaussian)
+    straight = fresh.where(is_straight(fresh.quantiles[:, MEDIAN], fresh.explained))
+    quantiles = record.apply(straight.quantiles, straight.n, straight.d, straight.explained)
     slack = 3 * (2 * tau * (1 - tau) / len(straight)) ** 0.5
     assert abs((straight.mi_nats < quantiles[:, LEVELS.index(tau)]).double().mean() - tau) < slack
     assert abs((straight.mi_nats > quantiles[:, LEVELS.index(1 - tau)]).double().mean() - tau) < slack
@@ -79,7 +80,7 @@ def test_straight_tables_miss_outer_levels_as_often_as_they_say(tau):
 def test_inner_intervals_cover_about_as_often_as_they_say_in_spite_of_zeros(level):
     record = fit(simulate(1.0, 4000, seed=2, zeros=0.2))
     fresh = simulate(1.0, 4000, seed=3, zeros=0.2)
-    quantiles = record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.gaussian)
+    quantiles = record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.explained)
     low, high = (quantiles[:, LEVELS.index(round(0.5 + sign * level / 2, 3))] for sign in (-1, 1))
     hits = ((low <= fresh.mi_nats) & (fresh.mi_nats <= high)).double()
     both = (hits.mean() + hits[fresh.mi_nats > 0].mean()) / 2
@@ -93,7 +94,7 @@ def test_no_inner_interval_is_narrowed_by_a_wide_neighbour(level):
     shifted = {str(seed): simulate(0.6, 4000, seed=seed) for seed in (5, 6)}
     record = fit(simulate(1.0, 4000, seed=2, zeros=0.2), shifted=shifted)
     fresh = simulate(1.0, 4000, seed=3, zeros=0.2)
-    quantiles = record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.gaussian)
+    quantiles = record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.explained)
     low, high = (quantiles[:, LEVELS.index(round(0.5 + sign * level / 2, 3))] for sign in (-1, 1))
     hits = ((low <= fresh.mi_nats) & (fresh.mi_nats <= high)).double()
     assert abs((hits.mean() + hits[fresh.mi_nats > 0].mean()) / 2 - level) < 0.04
@@ -102,7 +103,7 @@ def test_no_inner_interval_is_narrowed_by_a_wide_neighbour(level):
 def test_independent_tables_are_not_excluded_by_a_conservative_predictors_offsets():
     record = fit(simulate(2.5, 4000, seed=2, zeros=0.2))
     fresh = simulate(2.5, 4000, seed=3, zeros=0.2)
-    low = record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.gaussian)[:, LEVELS.index(0.05)]
+    low = record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.explained)[:, LEVELS.index(0.05)]
     assert (low[fresh.mi_nats == 0] > 0).double().mean() < 0.05
 
 
@@ -121,22 +122,22 @@ def test_quantiles_never_cross_stay_non_negative_and_keep_the_median(width):
 def test_a_group_with_many_tables_gets_its_own_offsets():
     count = 8000
     honest, brash = simulate(1.0, count, seed=6), simulate(0.3, count, seed=7)
-    parts = [(getattr(honest, name), getattr(brash, name)) for name in ("quantiles", "mi_nats", "d", "gaussian")]
+    parts = [(getattr(honest, name), getattr(brash, name)) for name in ("quantiles", "mi_nats", "d", "explained")]
     n = torch.cat([torch.full((count,), 500), torch.full((count,), 20)])
-    quantiles, mi_nats, d, gaussian = (torch.cat(part) for part in parts)
-    both = Outcomes(quantiles, mi_nats, n, d, gaussian)
+    quantiles, mi_nats, d, explained = (torch.cat(part) for part in parts)
+    both = Outcomes(quantiles, mi_nats, n, d, explained)
     record = fit(both)
     for width, rows in ((1.0, 500), (0.3, 20)):
         fresh = simulate(width, count, seed=8)
-        share, _ = covered(fresh, record.apply(fresh.quantiles, torch.full((count,), rows), fresh.d, fresh.gaussian))
+        share, _ = covered(fresh, record.apply(fresh.quantiles, torch.full((count,), rows), fresh.d, fresh.explained))
         assert abs(share - 0.9) < 0.04  # marginal offsets alone give 1.00 and .81
 
 
 def test_cautious_intervals_hold_the_default_ones_and_cover_the_shifted_set():
     record = fit(simulate(1.0, 2000, seed=9), shifted={"shifted": simulate(1.0, 2000, seed=10, bias=1.5)})
     fresh = simulate(1.0, 2000, seed=11, bias=1.5)
-    default = record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.gaussian)
-    cautious = record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.gaussian, cautious=True)
+    default = record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.explained)
+    cautious = record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.explained, cautious=True)
     assert (cautious[:, :MEDIAN] <= default[:, :MEDIAN]).all()
     assert (cautious[:, MEDIAN:] >= default[:, MEDIAN:]).all()
     assert covered(fresh, cautious)[0] > 0.9 > covered(fresh, default)[0]
@@ -145,8 +146,8 @@ def test_cautious_intervals_hold_the_default_ones_and_cover_the_shifted_set():
 def test_bent_tables_are_covered_as_laws_kept_out_need_and_straight_ones_as_the_prior_does():
     record = fit(simulate(1.0, 8000, seed=20), shifted={"shifted": simulate(0.4, 8000, seed=21)})
     fresh = simulate(1.0, 8000, seed=22)
-    quantiles = record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.gaussian)
-    straight = fresh.gaussian > 0
+    quantiles = record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.explained)
+    straight = fresh.explained > 0
     widths = [(quantiles[side, -2] - quantiles[side, 1]).mean() for side in (~straight, straight)]
     assert widths[0] > 1.2 * widths[1]
     share, error = covered(fresh.where(straight), quantiles[straight])
@@ -170,9 +171,9 @@ def test_errors_say_what_to_do():
         fit(simulate(1.0, 199, seed=15))
     broken = simulate(1.0, 300, seed=16)
     with pytest.raises(InputError, match="not finite"):
-        fit(Outcomes(broken.quantiles, broken.mi_nats * torch.nan, broken.n, broken.d, broken.gaussian))
+        fit(Outcomes(broken.quantiles, broken.mi_nats * torch.nan, broken.n, broken.d, broken.explained))
     with pytest.raises(InputError, match="got shapes"):
-        fit(Outcomes(broken.quantiles, broken.mi_nats, broken.n[:5], broken.d, broken.gaussian))
+        fit(Outcomes(broken.quantiles, broken.mi_nats, broken.n[:5], broken.d, broken.explained))
 
 
 def test_no_interval_is_narrower_than_a_bivariate_normal_allows():
@@ -189,3 +190,28 @@ def test_no_interval_is_narrower_than_a_bivariate_normal_allows():
     np.testing.assert_allclose([low, high], np.quantile(fitted, [0.05, 0.95]), atol=0.012)
     torch.testing.assert_close(found[1], wide.clamp(min=0.0))
     assert (found[0].diff() >= 0).all()
+
+
+def test_a_record_that_does_not_tell_goes_by_the_gaussian_copula():
+    record = fit(simulate(1.0, 400, seed=0)).to_json()
+    assert Calibration.from_json(record).explained_by == TURNED
+    del record["explained_by"]
+    assert Calibration.from_json(record).explained_by == GAUSSIAN
+
+
+def test_what_is_explained_holds_what_a_spiral_hides_from_a_gaussian_copula():
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((2000, 2))
+    y = x + 0.3 * rng.standard_normal((2000, 2))
+    angle = 2.0 * np.log1p(np.square(x).sum(axis=1) / 2)
+    turned = np.stack(
+        [x[:, 0] * np.cos(angle) - x[:, 1] * np.sin(angle), x[:, 0] * np.sin(angle) + x[:, 1] * np.cos(angle)], axis=1
+    )
+    plain, spiral = (
+        summarise(torch.from_numpy(side)[None], torch.from_numpy(y)[None]).anchors[0] for side in (x, turned)
+    )
+    truth = np.log(1 + 0.3**-2.0)
+    assert plain[GAUSSIAN] == pytest.approx(truth, abs=0.15)
+    assert plain[TURNED] >= plain[GAUSSIAN]
+    assert spiral[GAUSSIAN] < 0.3 * truth
+    assert spiral[TURNED] > 0.5 * truth
