@@ -154,8 +154,8 @@ def _section(rows: list[_Row]) -> str:
     return (
         HEADING
         + "Split-conformal offsets per group of n, dimension, predicted median and how much of it correlations,\n"
-        "those of turned columns among them, explain; measured on test splits that no fit saw. Coverage is of the true\n"
-        "MI by the 90 % interval, with its binomial standard error.\n\n" + "\n".join(lines) + "\n"
+        "those of turned columns among them, explain; measured on test splits that no fit saw. Coverage is of the\n"
+        "true MI by the 90 % interval, with its binomial standard error.\n\n" + "\n".join(lines) + "\n"
     )
 
 
