@@ -6,11 +6,13 @@ config.json     the config of the report beside it; written last, so it says tha
 
 A line is found again by its Cell: suite, seed, key, estimator and version, which are all that determines it. So a run
 that was killed repeats no finished table, and neither does one with more estimators, suites or samples in the same
-folder; a line of another version is left alone and never read.
+folder; a line of another version is left alone and never read. A damaged line, or a table without its time, counts as
+not done.
 """
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -138,7 +140,10 @@ class Journal:
 
     def config(self) -> dict[str, Any] | None:
         """The config of the finished report, or None."""
-        return json.loads(self._note.read_text()) if self._note.exists() else None
+        try:
+            return json.loads(self._note.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):  # a damaged one says nothing
+            return None
 
     def begin(self) -> None:
         """Say that the report is not finished."""
@@ -158,12 +163,12 @@ class Journal:
 
     def finished(self) -> set[Cell]:
         """Read which cells are done."""
-        return {cell for cell, _ in _cells(self.tables)}
+        return {cell for cell, _ in _cells(self.tables)} & {cell for cell, _ in _cells(self.timings)}
 
     def results(self) -> dict[Cell, tuple[Record, Cost]]:
         """Read all results; of a table that was done twice the last."""
         costs = {cell: Cost(cell, row["seconds"], row["peak_bytes"]) for cell, row in _cells(self.timings)}
-        return {cell: (_record(cell, row), costs[cell]) for cell, row in _cells(self.tables)}
+        return {cell: (_record(cell, row), costs[cell]) for cell, row in _cells(self.tables) if cell in costs}
 
 
 def _record(cell: Cell, row: dict[str, Any]) -> Record:
@@ -177,9 +182,12 @@ def _append(path: Path, rows: Iterable[Record] | Iterable[Cost]) -> None:
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The whole lines of a file; damaged ones are passed over."""
     if path.exists():
-        with path.open(encoding="utf-8") as file:
-            yield from (json.loads(line) for line in file if line.endswith("\n"))
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                with suppress(json.JSONDecodeError):
+                    yield json.loads(line)
 
 
 def _cells(path: Path) -> Iterator[tuple[Cell, dict[str, Any]]]:

@@ -62,9 +62,25 @@ def _cut(path: Path, start: int) -> None:
     os.replace(partial, path)
 
 
-def _wandb_run(folder: Path, config: dict[str, Any], mode: Mode, project: str) -> Any:
-    if mode == "disabled":
-        return None
+def check(mode: Mode) -> None:
+    """See that Weights & Biases can be used as asked, before anything takes time.
+
+    Raises:
+        TrainingError: It is not installed, or nobody is logged in and the mode is online.
+    """
+    if mode != "disabled":
+        wandb = _wandb(mode)
+        try:
+            if mode == "online":
+                wandb.login()
+        except wandb.errors.UsageError as error:
+            raise TrainingError(
+                f"got --wandb online while nobody is logged in ({error}); "
+                "run `wandb login`, set WANDB_API_KEY, or pass --wandb offline"
+            ) from error
+
+
+def _wandb(mode: Mode) -> Any:
     try:
         import wandb
     except ImportError as error:
@@ -72,5 +88,12 @@ def _wandb_run(folder: Path, config: dict[str, Any], mode: Mode, project: str) -
             'got wandb mode "' + mode + '" without Weights & Biases installed; '
             'run `pip install "mist-mi[train]"` or pass --wandb disabled'
         ) from error
+    return wandb
+
+
+def _wandb_run(folder: Path, config: dict[str, Any], mode: Mode, project: str) -> Any:
+    if mode == "disabled":
+        return None
+    wandb = _wandb(mode)
     settings = wandb.Settings(silent=True, console="off", x_disable_stats=True)
     return wandb.init(project=project, dir=str(folder), config=config, mode=mode, name=folder.name, settings=settings)

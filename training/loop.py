@@ -29,7 +29,7 @@ from training import begin
 from training.card import training_card
 from training.config import Schedule, TrainConfig, TrainingError
 from training.loader import Loader
-from training.logbook import Logbook, Mode, read
+from training.logbook import Logbook, Mode, check, read
 from training.measure import loss, predict, summary
 from training.schedule import learning_rate
 from training.state import State, saved_config, states
@@ -59,6 +59,7 @@ def train(config: TrainConfig) -> str:
         return str(out)
     rank, world, device = _place(config)
     saved = _resumable(out, config, record)
+    check(_mode(config, rank))
     out.mkdir(parents=True, exist_ok=True)
     partial = out / f"config.json.{os.getpid()}.partial"
     partial.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
@@ -209,12 +210,20 @@ def _steps_done(out: Path) -> int:
 
 
 def _same(out: Path, record: dict[str, Any]) -> bool:
-    kept = json.loads((out / "config.json").read_text()) if (out / "config.json").exists() else None
+    kept = _kept(out / "config.json")
     if kept != record:
         raise TrainingError(
             f"got a finished run of another configuration in {out} ({_difference(kept, record)}); give another --out"
         )
     return True
+
+
+def _kept(path: Path) -> dict[str, Any] | None:
+    """The record of a run; None where there is none, or a damaged one."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def _resumable(out: Path, config: TrainConfig, record: dict[str, Any]) -> Path | None:
@@ -235,7 +244,7 @@ def _resumable(out: Path, config: TrainConfig, record: dict[str, Any]) -> Path |
 
 def _difference(kept: dict[str, Any] | None, record: dict[str, Any]) -> str:
     if kept is None:
-        return "no config.json"
+        return "no whole config.json"
     keys = [key for key in record if kept.get(key) != record[key]]
     return ", ".join(f"{key}: {kept.get(key)} there, {record[key]} here" for key in keys)
 
@@ -282,10 +291,13 @@ def _sample(cache: TokenCache) -> Labelled:
 
 
 def _logbook(out: Path, config: TrainConfig, record: dict[str, Any], start: int, rank: int) -> Logbook:
-    mode: Mode = config.wandb if rank == 0 else "disabled"
     folder = out if rank == 0 else out / f"rank{rank}"
     folder.mkdir(exist_ok=True)
-    return Logbook(folder, record, mode, config.project, start)
+    return Logbook(folder, record, _mode(config, rank), config.project, start)
+
+
+def _mode(config: TrainConfig, rank: int) -> Mode:
+    return config.wandb if rank == 0 else "disabled"
 
 
 def _progress(console: Console, rank: int) -> Progress:

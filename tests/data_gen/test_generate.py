@@ -130,6 +130,11 @@ def test_other_configuration_is_refused(reference: Path) -> None:
         generate(config(reference, flow_share=0.5))
 
 
+def test_no_place_is_refused() -> None:
+    with pytest.raises(DataGenError, match="--out must be a folder or a URI; got ''"):
+        generate(GenerateConfig(out=""))
+
+
 def test_other_size_is_refused_without_extend(reference: Path) -> None:
     with pytest.raises(DataGenError, match=r"tables\.train: 64 there, 80 here.*Add --extend"):
         generate(config(reference, tables=80))

@@ -123,6 +123,23 @@ def test_a_killed_run_goes_on_without_repeating_a_finished_table(config, kept):
 
 
 @pytest.mark.usefixtures("no_plots")
+def test_what_was_damaged_is_done_anew(config):
+    evaluate(config)
+    whole, folder = lines(config), Path(config.out)
+    times = (folder / "timings.jsonl").read_text().splitlines(keepends=True)
+    (folder / "tables.jsonl").write_text("".join([whole[0][:40] + "\n", *whole[1:]]))
+    (folder / "timings.jsonl").write_text("".join(times[:-1]))
+    (folder / "config.json").write_text("{")
+    Planted.seen.clear()
+    evaluate(config)
+    lost = {json.loads(whole[0])["cell"][2], json.loads(times[-1])["cell"][2]}
+    assert len(Planted.seen) <= len(lost)
+    assert {json.dumps(json.loads(line)["cell"]) for line in lines(config)[1:]} == {
+        json.dumps(json.loads(line)["cell"]) for line in whole
+    }
+
+
+@pytest.mark.usefixtures("no_plots")
 def test_two_runs_give_the_same_report_apart_from_timings(config, tmp_path):
     other = replace(config, out=str(tmp_path / "other"))
     evaluate(config)

@@ -312,6 +312,25 @@ def test_weights_and_biases_logs_offline(tmp_path, monkeypatch):
     assert list(tmp_path.glob("wandb/offline-run-*/*.wandb"))
 
 
+def test_weights_and_biases_online_needs_someone_who_is_logged_in(config, tmp_path, monkeypatch):
+    wandb = pytest.importorskip("wandb")
+
+    def login():
+        raise wandb.errors.UsageError("No API key configured.")
+
+    monkeypatch.setattr(wandb, "login", login)
+    with pytest.raises(TrainingError, match=r"nobody is logged in .*or pass --wandb offline"):
+        train(replace(config, wandb="online"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_finished_run_without_its_record_is_named(config, tmp_path):
+    train(config)
+    (tmp_path / "run" / "config.json").write_text('{"seed": ')
+    with pytest.raises(TrainingError, match=r"no whole config\.json"):
+        train(config)
+
+
 def test_a_damaged_state_is_named(config, tmp_path):
     train(config)
     path = states(tmp_path / "run")[-1]
