@@ -7,7 +7,7 @@ import pytest
 
 import mist
 from eval.errors import EvalError
-from eval.latency import HEADING, LatencyConfig, latency
+from eval.latency import HEADING, LatencyConfig, Run, _row, latency
 from mist import checkpoint
 
 
@@ -45,3 +45,11 @@ def test_what_cannot_be_timed_is_refused(config, tmp_path):
         latency(LatencyConfig(out=tmp_path / "l.json", in_a_row=1))
     with pytest.raises(EvalError, match="--card without --checkpoint"):
         latency(LatencyConfig(out=tmp_path / "l.json", card=True))
+
+
+def test_slow_estimators_answer_less_often(monkeypatch):
+    calls = []
+    for most, seconds, wanted in ((20, 0.01, 20), (20, 0.3, 4), (3, 0.3, 3)):
+        calls.clear()
+        monkeypatch.setattr("eval.latency._timed", lambda answer, seconds=seconds: (answer(), Run(seconds, seconds))[1])
+        assert len(_row(lambda: calls.append(0), most)) == len(calls) == wanted
