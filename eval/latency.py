@@ -44,8 +44,8 @@ class LatencyConfig:
         sizes: Rows, columns of x and columns of y of each table.
         large: Rows of a table of 1 + 1 columns that ours alone answers; 0 for none.
         repeats: Rounds.
-        in_a_row: Answers of one estimator on one table in each round, 2 or more; the first counts apart. Those that take
-            long are fewer, 4 at least.
+        in_a_row: Answers of one estimator on one table in each round, 2 or more; the first counts apart. Those that
+            take long are fewer, 4 at least.
         card: Put the figures into the card of the checkpoint, which must be given.
     """
 
@@ -125,8 +125,8 @@ def in_words(record: Mapping[str, Any]) -> str:
     text = [
         f"Medians over {record['repeats']} rounds in one process, all sizes and estimators in turn, "
         f"up to {record['in_a_row']} answers in a row each; in brackets that of the first of a row, right after "
-        f"another estimator. {host['processor']}, {host['cores']} cores, load average {load_average}; neighbours counted by "
-        f"{'compiled code' if record['compiled'] else 'numpy alone'}.\n",
+        f"another estimator. {host['processor']}, {host['cores']} cores, load average {load_average}; neighbours counted "
+        f"by {'compiled code' if record['compiled'] else 'numpy alone'}.\n",
         *lines,
         f"\n{batch['pairs']} pairs of {batch['n']} rows in one call: {batch['pairs_per_second']:.0f} pairs/s.",
     ]
