@@ -125,8 +125,8 @@ def in_words(record: Mapping[str, Any]) -> str:
     text = [
         f"Medians over {record['repeats']} rounds in one process, all sizes and estimators in turn, "
         f"up to {record['in_a_row']} answers in a row each; in brackets that of the first of a row, right after "
-        f"another estimator. {host['processor']}, {host['cores']} cores, load average {load_average}; neighbours counted "
-        f"by {'compiled code' if record['compiled'] else 'numpy alone'}.\n",
+        f"another estimator. {host['processor']}, {host['cores']} cores, load average {load_average}; neighbours "
+        f"counted by {'compiled code' if record['compiled'] else 'numpy alone'}.\n",
         *lines,
         f"\n{batch['pairs']} pairs of {batch['n']} rows in one call: {batch['pairs_per_second']:.0f} pairs/s.",
     ]
