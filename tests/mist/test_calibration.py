@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.special import ndtri
 
-from mist.calibration import GAUSSIAN, TURNED, Calibration, Outcomes, is_straight
+from mist.calibration import GAUSSIAN, SIZED, TURNED, Calibration, Outcomes, is_straight, scale
 from mist.conformal import fit
 from mist.errors import CheckpointError, InputError
 from mist.quantiles import LEVELS, MEDIAN
@@ -192,11 +192,19 @@ def test_no_interval_is_narrower_than_a_bivariate_normal_allows():
     assert (found[0].diff() >= 0).all()
 
 
-def test_a_record_that_does_not_tell_goes_by_the_gaussian_copula():
+def test_a_record_of_an_older_calibration_is_read_as_it_was_meant():
     record = fit(simulate(1.0, 400, seed=0)).to_json()
-    assert Calibration.from_json(record).explained_by == TURNED
-    del record["explained_by"]
-    assert Calibration.from_json(record).explained_by == GAUSSIAN
+    assert (Calibration.from_json(record).explained_by, Calibration.from_json(record).sized) == (TURNED, SIZED)
+    del record["explained_by"], record["sized"]
+    assert (Calibration.from_json(record).explained_by, Calibration.from_json(record).sized) == (GAUSSIAN, 0.0)
+
+
+def test_the_scale_lies_between_what_is_expected_and_what_goes_with_the_median():
+    quantiles = torch.linspace(1.0, 1.002, len(LEVELS), dtype=torch.float64)[None]  # sure of 1 nat
+    ends = [float(scale(quantiles, LEVELS, sized)) for sized in (0.0, 1.0)]
+    assert ends[0] == pytest.approx(0.021, abs=1e-4)
+    assert ends[1] == pytest.approx(0.15, abs=1e-3)
+    assert float(scale(quantiles, LEVELS)) == pytest.approx((ends[0] * ends[1]) ** 0.5)
 
 
 def test_what_is_explained_holds_what_a_spiral_hides_from_a_gaussian_copula():
