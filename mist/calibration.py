@@ -1,9 +1,10 @@
 r"""Split-conformal offsets: intervals that cover the true MI as often as they say, in-sample evidence only.
 
 On tables that the network never saw, the score of level k is :math:`(I - q_k) / s` with I the true MI and s the table's
-own scale, which lies between the error that the network expects and one that grows with the median. Shifting :math:`q_k` by s times the finite-sample tau-quantile of the scores makes
-:math:`P(I \le q_k') \ge \tau_k` above the median and :math:`P(I < q_k') \le \tau_k` below it, whatever the network; the
-two differ only where the true MI has ties, and many true values are exactly 0. Offsets are fitted per group of n, of d
+own scale, which lies between the error that the network expects and one that grows with the median. Shifting
+:math:`q_k` by s times the finite-sample tau-quantile of the scores makes :math:`P(I \le q_k') \ge \tau_k` above the
+median and :math:`P(I < q_k') \le \tau_k` below it, whatever the network; the two
+differ only where the true MI has ties, and many true values are exactly 0. Offsets are fitted per group of n, of d
 and of the predicted median, and shrunk to the marginal ones where a group has few tables. The median is left alone.
 Inner levels, .2 to .8, then move a little towards it: an interval that begins at 0 covers every true 0, so that inner
 intervals of levels that each hold on their side would cover more often than they say.
@@ -190,9 +191,9 @@ def is_straight(median: Tensor, explained: Tensor) -> Tensor:
 def scale(quantiles: Tensor, taus: tuple[float, ...], sized: float = SIZED) -> Tensor:
     """A table's own scale in nats, (B,): between the error that the network expects and one that grows with the median.
 
-    The first is the quartile range, with a floor of .01 nats (guess: nobody acts on less) plus a hundredth of the median
-    that keeps an interval of no width correctable. It leaves an interval narrow where the network is sure and wrong;
-    the second does not know how sure the network is. ``sized`` is the share of the second in their geometric mean.
+    The first is the quartile range; a floor of .01 nats (guess: nobody acts on less) plus a hundredth of the median
+    keeps an interval of no width correctable. It leaves an interval narrow where the network is sure and wrong; the
+    second does not know how sure the network is. ``sized`` is the share of the second in their geometric mean.
     """
     low, median, high = (interpolate(quantiles, taus, tau) for tau in (0.25, 0.5, 0.75))
     expected = high - low + 0.01 + 0.01 * median

@@ -202,7 +202,7 @@ def test_a_record_of_an_older_calibration_is_read_as_it_was_meant():
 def test_the_scale_lies_between_what_is_expected_and_what_goes_with_the_median():
     quantiles = torch.linspace(1.0, 1.002, len(LEVELS), dtype=torch.float64)[None]  # sure of 1 nat
     ends = [float(scale(quantiles, LEVELS, sized)) for sized in (0.0, 1.0)]
-    assert ends[0] == pytest.approx(0.021, abs=1e-4)
+    assert ends[0] == pytest.approx(0.021, abs=1e-3)
     assert ends[1] == pytest.approx(0.15, abs=1e-3)
     assert float(scale(quantiles, LEVELS)) == pytest.approx((ends[0] * ends[1]) ** 0.5)
 
