@@ -15,6 +15,7 @@ from data_gen.shares import (
     ADDED_FAMILIES,
     BENT_FAMILIES,
     BLIND,
+    EDGED_FAMILIES,
     FIRST_FAMILIES,
     HELD_OUT,
     JUDGED_FAMILIES,
@@ -259,9 +260,9 @@ _ADDED = replace(
 _BENT = replace(
     _SEEN, families=SPARSE_FAMILIES, n=(64, 8192), d=(2, 16), mist_share=0.0, mist_laws=(), bent_share=1.0, bent_d=16
 )
-_LATE, _JUDGED = (
+_LATE, _JUDGED, _EDGED = (
     replace(_SEEN, families=families, low_share=0.6, mist_share=0.0, mist_laws=(), bent_share=0.05)
-    for families in (LATE_FAMILIES, JUDGED_FAMILIES)
+    for families in (LATE_FAMILIES, JUDGED_FAMILIES, EDGED_FAMILIES)
 )
 _SHIFT, _UNSEEN, _BLIND = (
     replace(_WIDE, families=dict.fromkeys(names, 1.0), mist_share=0.0, mist_laws=())
@@ -285,6 +286,7 @@ PRESETS: dict[str, Preset] = {
     "added-seen": Preset(_ADDED, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "late-seen": Preset(_LATE, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "judged-seen": Preset(_JUDGED, {"train": 40_960, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
+    "edged-seen": Preset(_EDGED, {"train": 24_576, "validation": 1024, "calibration": 2048, "test": 1024}, 512),
     "bent-seen": Preset(_BENT, {"train": 32_768, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "wide-shift": Preset(_SHIFT, {"validation": 2048, "calibration": 12_288, "test": 6144}, 512),
     "wide-unseen": Preset(_UNSEEN, {"validation": 2048, "calibration": 8192, "test": 8192}, 512),

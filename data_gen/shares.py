@@ -166,6 +166,14 @@ JUDGED_FAMILIES = {
     "discrete_thinned": 0.08,
     "noisy_pulses": 0.1,
 }
+# Bounded noise of any shape, in the same company.
+EDGED_FAMILIES = {
+    "independence": 0.12,
+    "gaussian_spectrum": 0.05,
+    "noisy_linear": 0.05,
+    "product": 0.06,
+    "noisy_beta": 0.72,
+}
 # As WIDE_FAMILIES, and clouds of two classifications, which are in no other preset.
 ADDED_FAMILIES = WIDE_FAMILIES | {"mixture_clouds": 0.2}
 # Simple laws for spirals, swirls and swiss rolls.

@@ -243,6 +243,13 @@ def bursts_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray
     return log_mean(u, small, large) - log_mean(np.zeros_like(u), np.hypot(1, small), np.hypot(1, large))
 
 
+def beta_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    u, out = (y[:, 0], x[:, 0]) if family.swapped else (x[:, 0], y[:, 0])
+    fresh = stats.beta.ppf(evenly(1), family.p, family.q)
+    margin = averaged(stats.norm.logpdf(out, loc=family.scale * fresh))
+    return stats.beta.logpdf((out - u) / family.scale, family.p, family.q) - np.log(family.scale) - margin
+
+
 def hum_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     u, out = (y[:, 0], x[:, 0]) if family.swapped else (x[:, 0], y[:, 0])
     margin = averaged(stats.norm.logpdf(out, loc=family.scale * np.cos(2 * np.pi * evenly(1))))
@@ -328,6 +335,7 @@ POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
         f"noisy_{name}": curve_pointwise
         for name in ("circle", "cross", "lissajous", "archimedes", "rose", "hypocycloid")
     },
+    "noisy_beta": beta_pointwise,
     "noisy_bursts": bursts_pointwise,
     "noisy_exponential": exponential_pointwise,
     "noisy_hum": hum_pointwise,
@@ -341,7 +349,11 @@ POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
 }
 # Nested averages over thousands of points cost time, so their rows are few.
 ROWS = dict.fromkeys((function_pointwise, scale_pointwise, curve_pointwise, torus_pointwise), 800)
-ROWS |= dict.fromkeys((speckle_pointwise, knot_pointwise), 200) | {hum_pointwise: 2000, sphere_pointwise: 100}
+ROWS |= dict.fromkeys((speckle_pointwise, knot_pointwise), 200) | {
+    beta_pointwise: 2000,
+    hum_pointwise: 2000,
+    sphere_pointwise: 100,
+}
 # Discrete laws and normal ones have files of their own; the rest is below.
 ELSEWHERE = ("discrete_", "gaussian_", "student_", "additive_noise", "independence", "product", "zero_inflated")
 
@@ -434,6 +446,17 @@ def test_a_small_hum_leaves_the_entropy_of_the_signal() -> None:
     assert family.truth().nats == pytest.approx(entropy - np.log(np.pi * 0.02 / 2), abs=1e-7)
 
 
+@pytest.mark.parametrize("width", [0.01, 0.5, 8.0, 60.0])
+def test_even_noise_between_edges_has_a_closed_density(width: float) -> None:
+    """Of y: the chance of a normal number to lie within the width below it."""
+    family = FAMILIES.get("noisy_beta").from_params(
+        {"d_x": 1, "d_y": 1, "p": 1.0, "q": 1.0, "scale": width, "swapped": False}
+    )
+    y, step = np.linspace(-9.0, width + 9.0, 200_001, retstep=True)
+    entropy = entr((ndtr(y) - ndtr(y - width)) / width).sum() * step
+    assert family.truth().nats == pytest.approx(entropy - np.log(width), abs=1e-6)
+
+
 @pytest.mark.parametrize(("k", "scale"), [(1, 0.05), (2, 0.05), (2, 0.3)])
 def test_a_sphere_tells_more_the_less_noise_there_is(k: int, scale: float) -> None:
     """The whole of the plane more than one column of it; and that at most 1 - log(pi / 2), of no noise at all."""
@@ -487,6 +510,7 @@ def test_gate_lets_through_about_what_the_strength_asks(nats: float) -> None:
         ("noisy_bursts", {"scale": 0.1, "burst": 0.5, "share": 0.1, "swapped": False}, "1 <= burst"),
         ("noisy_knot", {"turns_x": 2, "turns_y": 4, "k_x": 1, "k_y": 1, "scale": 0.1}, "common divisor"),
         ("noisy_knot", {"turns_x": 2, "turns_y": 3, "k_x": 2, "k_y": 1, "scale": 0.1}, "1 or 2 columns"),
+        ("noisy_beta", {"p": 0.5, "q": 0.5, "scale": 1.0, "swapped": False}, "p and q in"),
         ("noisy_hum", {"scale": 100.0, "swapped": False}, "scale <= 50"),
         ("noisy_sphere", {"k": 2, "scale": 0.1, "swapped": False}, "1 or 2 columns"),
         ("noisy_sphere", {"k": 1, "scale": 0.001, "swapped": False}, ".015 <= scale"),
