@@ -60,6 +60,8 @@ def generate(config: GenerateConfig) -> str:
         DataGenError: The configuration is not one, the store there was made by another, or shards failed.
     """
     plan(config)
+    if not config.out.strip():
+        raise DataGenError(f"--out must be a folder or a URI; got {config.out!r}")
     if config.out.startswith("memory://"):
         raise DataGenError("memory:// is not shared between processes; give a path or the URI of a shared place")
     store = open_or_create(config)

@@ -86,8 +86,6 @@ def plan(config: GenerateConfig) -> Plan:
         DataGenError: The preset is unknown or a number is out of range.
     """
     base = preset(config.preset)
-    if not config.out.strip():
-        raise DataGenError(f"--out must be a folder or a URI; got {config.out!r}")
     if config.tables is not None and config.tables < 1:
         raise DataGenError(f"--tables must be 1 or more; got {config.tables}")
     if config.shard_tables is not None and config.shard_tables < 1:
