@@ -286,7 +286,7 @@ PRESETS: dict[str, Preset] = {
     "added-seen": Preset(_ADDED, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "late-seen": Preset(_LATE, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "judged-seen": Preset(_JUDGED, {"train": 40_960, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
-    "edged-seen": Preset(_EDGED, {"train": 24_576, "validation": 1024, "calibration": 2048, "test": 1024}, 512),
+    "edged-seen": Preset(_EDGED, {"train": 40_960, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "bent-seen": Preset(_BENT, {"train": 32_768, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "wide-shift": Preset(_SHIFT, {"validation": 2048, "calibration": 12_288, "test": 6144}, 512),
     "wide-unseen": Preset(_UNSEEN, {"validation": 2048, "calibration": 8192, "test": 8192}, 512),

@@ -30,6 +30,7 @@ from data_gen.families import (  # noqa: F401  (imported for their registrations
     noisy_cauchy,
     noisy_curve,
     noisy_exponential,
+    noisy_extreme,
     noisy_function,
     noisy_hum,
     noisy_knot,

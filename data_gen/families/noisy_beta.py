@@ -11,7 +11,7 @@ from data_gen.families.base import Family, Tails, Truth, log_uniform, noise_for,
 from data_gen.registry import FAMILIES
 
 _STEP = 0.1  # of y's grid, in units of u's standard deviation
-_LOW, _HIGH = 0.6, 6.0  # of either parameter: from mostly at an edge, past even and bell shapes, to one-sided
+_LOW, _HIGH = 0.35, 6.0  # of either parameter: from mostly at an edge, past even and bell shapes, to one-sided
 
 
 @FAMILIES.register("noisy_beta")

@@ -250,6 +250,13 @@ def beta_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return stats.beta.logpdf((out - u) / family.scale, family.p, family.q) - np.log(family.scale) - margin
 
 
+def extreme_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    u, out = (y[:, 0], x[:, 0]) if family.swapped else (x[:, 0], y[:, 0])
+    fresh = stats.gumbel_r.ppf(evenly(1))
+    margin = averaged(stats.norm.logpdf(out, loc=family.scale * fresh))
+    return stats.gumbel_r.logpdf(out - u, scale=family.scale) - margin
+
+
 def hum_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     u, out = (y[:, 0], x[:, 0]) if family.swapped else (x[:, 0], y[:, 0])
     margin = averaged(stats.norm.logpdf(out, loc=family.scale * np.cos(2 * np.pi * evenly(1))))
@@ -338,6 +345,7 @@ POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
     "noisy_beta": beta_pointwise,
     "noisy_bursts": bursts_pointwise,
     "noisy_exponential": exponential_pointwise,
+    "noisy_extreme": extreme_pointwise,
     "noisy_hum": hum_pointwise,
     "noisy_knot": knot_pointwise,
     "noisy_speckle": speckle_pointwise,
@@ -351,6 +359,7 @@ POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
 ROWS = dict.fromkeys((function_pointwise, scale_pointwise, curve_pointwise, torus_pointwise), 800)
 ROWS |= dict.fromkeys((speckle_pointwise, knot_pointwise), 200) | {
     beta_pointwise: 2000,
+    extreme_pointwise: 2000,
     hum_pointwise: 2000,
     sphere_pointwise: 100,
 }
@@ -510,8 +519,9 @@ def test_gate_lets_through_about_what_the_strength_asks(nats: float) -> None:
         ("noisy_bursts", {"scale": 0.1, "burst": 0.5, "share": 0.1, "swapped": False}, "1 <= burst"),
         ("noisy_knot", {"turns_x": 2, "turns_y": 4, "k_x": 1, "k_y": 1, "scale": 0.1}, "common divisor"),
         ("noisy_knot", {"turns_x": 2, "turns_y": 3, "k_x": 2, "k_y": 1, "scale": 0.1}, "1 or 2 columns"),
-        ("noisy_beta", {"p": 0.5, "q": 0.5, "scale": 1.0, "swapped": False}, "p and q in"),
+        ("noisy_beta", {"p": 0.2, "q": 0.5, "scale": 1.0, "swapped": False}, "p and q in"),
         ("noisy_hum", {"scale": 100.0, "swapped": False}, "scale <= 50"),
+        ("noisy_extreme", {"scale": 20.0, "swapped": False}, "scale <= 10"),
         ("noisy_sphere", {"k": 2, "scale": 0.1, "swapped": False}, "1 or 2 columns"),
         ("noisy_sphere", {"k": 1, "scale": 0.001, "swapped": False}, ".015 <= scale"),
         ("raftery", {"theta": [1.0, 1.0], "turned": False}, "1..min"),
