@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mist.errors import InputError
 from mist.estimator import Estimator, load
-from mist.prepare import check
+from mist.prepare import check, raw_values
 
 # Two copies of one table in a batch may differ by float rounding; with discrete data a shuffle can change nothing.
 ROUNDING = 1e-6
@@ -64,11 +64,20 @@ def mi_score(X: Any, y: Any) -> NDArray[np.float64]:
 
     Args:
         X: Columns to rank, (n, d).
-        y: What they shall tell about, (n,) or (n, d_y).
+        y: What they shall tell about, (n,) or (n, d_y); names of classes, (n,), are numbered in their order.
 
     Raises:
         InputError: As for ``Estimator.estimate``.
     """
-    table = check(X, y)
+    table = check(X, _numbered(y))
     columns = [(table.x[:, index], table.y) for index in range(table.x.shape[1])]
     return np.array([answer.mi for answer in load().estimate_batch(columns)])
+
+
+def _numbered(y: Any) -> Any:
+    """Names of classes, (n,) text, as whole numbers (n,); anything else as it is."""
+    values = raw_values("y", y)
+    kind, text = values.dtype.kind, (isinstance(value, str) for value in values.flat)
+    if values.ndim != 1 or not values.size or not (kind == "U" or (kind == "O" and all(text))):
+        return y
+    return np.unique(values.astype(str), return_inverse=True)[1]

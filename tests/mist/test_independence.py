@@ -5,6 +5,7 @@ import pytest
 from sklearn.feature_selection import SelectKBest
 
 import mist
+from mist.errors import InputError
 from mist.independence import independence_test, mi_score
 
 
@@ -46,3 +47,19 @@ def test_scores_serve_to_select_columns(estimator, monkeypatch):
     assert scores[2] == pytest.approx(estimator.estimate(features[:, 2], y).mi, abs=1e-5)
     best = SelectKBest(mi_score, k=2).fit(features, y).get_support(indices=True)
     assert set(best) == set(np.argsort(scores)[-2:])
+
+
+@pytest.mark.parametrize("kind", [str, object])
+def test_names_of_classes_score_as_their_numbers(kind):
+    rng = np.random.default_rng(4)
+    codes = rng.integers(0, 3, 60)
+    features = rng.normal(size=(60, 2)) + codes[:, None] * [0.0, 1.0]
+    names = np.array(["apple", "fig", "pear"])[codes].astype(kind)
+    assert mi_score(features, names) == pytest.approx(mi_score(features, codes))
+    assert SelectKBest(mi_score, k=1).fit(features, names).get_support(indices=True).tolist() == [1]
+
+
+def test_names_beside_gaps_are_refused():
+    names = np.array(["apple", None] * 10, dtype=object)
+    with pytest.raises(InputError, match="columns of y that are not numeric"):
+        mi_score(np.random.default_rng(5).normal(size=(20, 1)), names)
