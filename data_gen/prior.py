@@ -25,6 +25,7 @@ from data_gen.shares import (
     MIST_IMD,
     MIST_OOMD,
     MIST_TRAIN,
+    PICTURED_FAMILIES,
     ROUGH_FAMILIES,
     SHIFT,
     SPARSE_FAMILIES,
@@ -256,6 +257,16 @@ _ADDED = replace(
     mist_share=0.0,
     mist_laws=(),
 )
+_PICTURED = replace(
+    _SEEN,
+    families=PICTURED_FAMILIES,
+    n=(32, 4096),
+    low_share=0.3,
+    redundant_share=0.3,
+    mist_share=0.0,
+    mist_laws=(),
+    bent_share=0.0,
+)
 # Bends that hide all there is: a model that knows laws of much hidden information alone expects more of them.
 _BENT = replace(
     _SEEN, families=SPARSE_FAMILIES, n=(64, 8192), d=(2, 16), mist_share=0.0, mist_laws=(), bent_share=1.0, bent_d=16
@@ -287,6 +298,7 @@ PRESETS: dict[str, Preset] = {
     "late-seen": Preset(_LATE, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "judged-seen": Preset(_JUDGED, {"train": 40_960, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "edged-seen": Preset(_EDGED, {"train": 40_960, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
+    "pictured-seen": Preset(_PICTURED, {"train": 40_960, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "bent-seen": Preset(_BENT, {"train": 32_768, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "wide-shift": Preset(_SHIFT, {"validation": 2048, "calibration": 12_288, "test": 6144}, 512),
     "wide-unseen": Preset(_UNSEEN, {"validation": 2048, "calibration": 8192, "test": 8192}, 512),

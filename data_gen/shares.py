@@ -175,6 +175,15 @@ EDGED_FAMILIES = {
     "noisy_beta": 0.48,
     "noisy_hum": 0.24,
 }
+# Labels that measurements show, as data have them.
+PICTURED_FAMILIES = {
+    "independence": 0.1,
+    "gaussian_spectrum": 0.04,
+    "mixture_clusters": 0.04,
+    "mixture_clouds": 0.2,
+    "mixture_pictures": 0.56,
+    "discrete_label": 0.06,
+}
 # As WIDE_FAMILIES, and clouds of two classifications, which are in no other preset.
 ADDED_FAMILIES = WIDE_FAMILIES | {"mixture_clouds": 0.2}
 # Simple laws for spirals, swirls and swiss rolls.

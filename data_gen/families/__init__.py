@@ -25,6 +25,7 @@ from data_gen.families import (  # noqa: F401  (imported for their registrations
     mixture_gate,
     mixture_islands,
     mixture_labelled,
+    mixture_pictures,
     noisy_beta,
     noisy_bursts,
     noisy_cauchy,

@@ -91,7 +91,7 @@ class MixtureClouds(Family):
         """Draw each side's labels (n,) and rows (n, k)."""
         totals = np.cumsum(self.table.ravel())
         cell = np.minimum(np.searchsorted(totals, rng.uniform(size=n), side="right"), len(totals) - 1)
-        labels = np.divmod(cell, self.classes_y)
+        labels = np.divmod(cell, self.table.shape[1])
         return [(label, _rows(rng, law, label)) for label, law in zip(labels, self.clouds, strict=True)]
 
     def truth(self) -> Truth:

@@ -99,7 +99,9 @@ def test_nobody_aims_at_more_than_a_sample_can_tell() -> None:
         assert max(draw_nats(rng, n) for _ in range(500)) <= 1 + np.log(n)
 
 
-@pytest.mark.parametrize("name", ["wide", "rough-seen", "late-seen", "judged-seen", "edged-seen", "added-seen"])
+@pytest.mark.parametrize(
+    "name", ["wide", "rough-seen", "late-seen", "judged-seen", "edged-seen", "pictured-seen", "added-seen"]
+)
 def test_every_family_of_the_prior_is_drawn(name: str) -> None:
     prior = replace(preset(name).prior, mist_share=0.0)
     rng = seeded(3)
@@ -108,12 +110,33 @@ def test_every_family_of_the_prior_is_drawn(name: str) -> None:
 
 
 def test_every_family_is_in_a_prior() -> None:
-    presets = ("wide", "rough-seen", "late-seen", "judged-seen", "edged-seen", "added-seen", "wide-shift", "wide-blind")
+    presets = (
+        "wide",
+        "rough-seen",
+        "late-seen",
+        "judged-seen",
+        "edged-seen",
+        "pictured-seen",
+        "added-seen",
+        "wide-shift",
+        "wide-blind",
+    )
     assert {name for prior in presets for name in preset(prior).prior.families} == set(FAMILIES.names())
 
 
 @pytest.mark.parametrize(
-    "name", ["wide-seen", "few-seen", "rough-seen", "late-seen", "judged-seen", "edged-seen", "added-seen", "bent-seen"]
+    "name",
+    [
+        "wide-seen",
+        "few-seen",
+        "rough-seen",
+        "late-seen",
+        "judged-seen",
+        "edged-seen",
+        "pictured-seen",
+        "added-seen",
+        "bent-seen",
+    ],
 )
 def test_training_never_sees_a_family_kept_out(name: str) -> None:
     assert not {*HELD_OUT, *SHIFT, *BLIND} & set(preset(name).prior.families)

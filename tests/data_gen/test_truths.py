@@ -335,6 +335,7 @@ POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
     "student_mixture": mixture_pointwise,
     "mixture_labelled": labelled_pointwise,
     "mixture_clouds": clouds_pointwise,
+    "mixture_pictures": clouds_pointwise,
     **{f"noisy_{name}": function_pointwise for name in FUNCTIONS},
     "noisy_scale": scale_pointwise,
     "noisy_cauchy": cauchy_pointwise,
