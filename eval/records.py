@@ -187,7 +187,8 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
         with path.open(encoding="utf-8", errors="replace") as file:
             for line in file:
                 with suppress(json.JSONDecodeError):
-                    yield json.loads(line)
+                    if isinstance(row := json.loads(line), dict):
+                        yield row
 
 
 def _cells(path: Path) -> Iterator[tuple[Cell, dict[str, Any]]]:
