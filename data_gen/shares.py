@@ -217,7 +217,8 @@ SHIFT = (
     *("joe", "gamma_exponential", "noisy_lissajous", "mixture_scales", "discrete_poisson", "noisy_waves"),
     *("plackett", "noisy_exponential", "noisy_hypocycloid", "mixture_chain", "discrete_sum", "noisy_beats"),
 )
-# In no training and no calibration either: no choice about a packaged model was made by a figure on these.
+# In no training and no calibration either. The second place was a hum's, until a model failed on it; training/LOG.md
+# tells what else was decided with figures on these in view.
 BLIND = ("raftery", "noisy_extreme", "noisy_sphere", "mixture_islands", "discrete_maximum", "noisy_comb")
 MIST_TRAIN = (
     ("gaussian_dense", "base"),

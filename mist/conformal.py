@@ -25,7 +25,7 @@ SHRINK_MISSES = 2.0
 
 # How far the default offsets of the bent side go towards the cautious ones, paid for by what the straight side has to
 # spare. Judged by leaving one shifted law out at a time: training/LOG.md has the figures.
-CAUTION = 0.3
+CAUTION = 0.5
 INNERMOST = 0.2  # lower level from which an interval is an inner one: central intervals of at most 60 %
 MOST_NARROWED = 0.5  # of the scale
 

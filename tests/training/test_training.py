@@ -396,6 +396,16 @@ def test_a_checkpoint_s_own_folder_can_be_calibrated(config, data):
     assert checkpoint.load(run).calibration is not None
 
 
+def test_what_no_offset_came_from_is_measured_on_all_it_holds(config, data, other_data, test_data):
+    """But for the tables to train on and to watch: 50 to calibrate and 25 to test, where nothing was fitted."""
+    wanted = CalibrateConfig(
+        run=train(config), data=data, tokens=config.tokens, measured=(other_data, test_data), workers=1
+    )
+    card = checkpoint.load(calibrate(wanted)).card
+    for name, tables in (("tiny", 100), ("other", 75), ("blind", 8)):
+        assert f"| {name} | calibrated | {tables} |" in card
+
+
 def test_a_run_can_end_before_its_schedule(config):
     stopped = train(replace(config, stop=8, validate_every=8))
     whole = train(replace(config, out=config.out + "-whole", validate_every=8))
