@@ -51,38 +51,88 @@ class Directions:
 
 
 @dataclass(frozen=True)
+class Moments:
+    """First and second moments along N of variates s and t, (..., C) each.
+
+    Attributes:
+        means: Of s and of t, (2, ..., C).
+        squares: Means of their squares, (2, ..., C).
+        products: Mean of s t, (..., C).
+    """
+
+    means: Tensor
+    squares: Tensor
+    products: Tensor
+
+    @staticmethod
+    def of(s: Tensor, t: Tensor) -> Moments:
+        """Those of variates (..., N, C)."""
+        both = torch.stack([s, t])
+        return Moments(both.mean(-2), both.square().mean(-2), (s * t).mean(-2))
+
+    def correlation(self) -> Tensor:
+        """Pearson correlation of s and t, (..., C); 0 where either is constant."""
+        scale = (self.squares - self.means.square()).prod(0).clamp_min(1e-24).sqrt()
+        return ((self.products - self.means.prod(0)) / scale).clamp(-1.0, 1.0)
+
+    def log_ratio(self, rho: Tensor) -> Tensor:
+        """Mean log density ratio of whitened s and t under a Gaussian of correlation `rho` (..., C), in nats."""
+        square = rho.square().clamp(max=1.0 - 1e-9)
+        return nats(rho) + (2 * rho * self.products - square * self.squares.sum(0)) / (2 * (1 - square))
+
+
+@dataclass(frozen=True)
 class CrossFit:
     """Canonical analysis of B tables on all rows, and on each half of them for use on the other half.
 
     Attributes:
         fits: On all rows, the first half and the second, leading dimensions (L, 3, B) for L shrinkages.
-        s: Variates of x of each half along directions of the other, (L, 2, B, N // 2, C); entry 0 was fitted on the
-            first half and so holds rows of the second.
-        t: Likewise for y.
+        held: Columns of the half that each half is used on: the second and the first, (2, B, N // 2, D).
+        products: Second moments of these, (2, B, D, D).
+        widths: D_x and D_y, the sum of which is D.
     """
 
     fits: Directions
-    s: Tensor
-    t: Tensor
+    held: Tensor
+    products: Tensor
+    widths: Widths
 
     @property
     def rho(self) -> Tensor:
         """Correlations on all rows, (L, B, C)."""
         return self.fits.rho[:, 0]
 
-    def held_out(self) -> Tensor:
-        """Correlations on rows that were not fitted, mean of both halves, (L, B, C)."""
-        return correlation(self.s, self.t).mean(1)
+    def variates(self) -> tuple[Tensor, Tensor]:
+        """Variates of x and of y on rows that were not fitted, (L, 2, B, N // 2, C) each."""
+        held_u, held_v = self.held.split_with_sizes(self.widths, dim=3)
+        return held_u @ self.fits.x[:, 1:], held_v @ self.fits.y[:, 1:]
 
-    def described(self) -> Tensor:
+    def moments(self) -> Moments:
+        """Those of `variates`, (L, 2, B, C), without these: quicker, but digits go where directions are long.
+
+        Directions have entries up to one over the root of what whitening added, so this is for cautious shrinkage.
+        """
+        x, y = self.fits.x[:, 1:], self.fits.y[:, 1:]  # (L, 2, B, D_x, C), (L, 2, B, D_y, C)
+        mean_u, mean_v = self.held.mean(2, keepdim=True).split_with_sizes(self.widths, dim=3)
+        c_x, c_xy, c_y = _blocks(self.products, self.widths)
+        return Moments(
+            torch.cat([mean_u @ x, mean_v @ y], dim=3).movedim(3, 0),
+            torch.stack([(x * (c_x @ x)).sum(3), (y * (c_y @ y)).sum(3)]),
+            (x * (c_xy @ y)).sum(3),
+        )
+
+    def described(self, held: Moments) -> Tensor:
         """What is known of every pair, (L, B, C, 5).
 
         Correlations on all rows and these in nats, held-out ones and these in nats with their sign, and the mean log
         density ratio of rows that were not fitted.
+
+        Args:
+            held: Moments of `variates`.
         """
-        known = torch.stack([self.rho, self.held_out()])
+        known = torch.stack([self.rho, held.correlation().mean(1)])
         known_nats = nats(known) * known.sign()
-        gains = held_out_nats(self.s, self.t, self.fits.rho[:, 1:]).mean(1)
+        gains = held.log_ratio(self.fits.rho[:, 1:]).mean(1)
         return torch.stack([known[0], known_nats[0], known[1], known_nats[1], gains], dim=-1)
 
 
@@ -101,9 +151,9 @@ def cross_fit(both: Tensor, widths: Widths, shrinkages: Sequence[Callable[[int, 
     share_x, share_y = (
         tuple(tuple(shrink(size, width) for size in (n, half, half)) for shrink in shrinkages) for width in widths
     )
-    fits = _from_moments(_moments(both, halves), share_x, share_y, widths)
-    held_u, held_v = halves.flip(0).split_with_sizes(widths, dim=3)  # (2, B, H, D_x) and (2, B, H, D_y)
-    return CrossFit(fits, held_u @ fits.x[:, 1:], held_v @ fits.y[:, 1:])
+    products = _moments(both, halves)
+    fits = _from_moments(products, share_x, share_y, widths)
+    return CrossFit(fits, halves.flip(0), products[1:].flip(0), widths)
 
 
 def faithful(n: int, d: int) -> float:
@@ -172,13 +222,6 @@ def fix_signs(s: Tensor) -> Tensor:
     return torch.where((s.square() * s).sum(1, keepdim=True) < 0, -1.0, 1.0)
 
 
-def held_out_nats(s: Tensor, t: Tensor, rho: Tensor) -> Tensor:
-    """Mean log density ratio of held-out whitened variates (..., N, C) under the fitted Gaussian, (..., C) in nats."""
-    square = rho.square().clamp(max=1.0 - 1e-9)
-    moments = (2 * rho * (s * t).mean(-2) - square * (s.square() + t.square()).mean(-2)) / (2 * (1 - square))
-    return nats(rho) + moments
-
-
 def _product(u: Tensor) -> Tensor:
     """Mean of outer products along N, (..., N, D) -> (..., D, D)."""
     return u.transpose(-1, -2) @ u / u.shape[-2]
@@ -204,7 +247,7 @@ def _from_moments(moments: Tensor, share_x: Shares, share_y: Shares, widths: Wid
         share_y: Likewise for y.
         widths: D_x and D_y, the sum of which is D.
     """
-    (c_x, c_xy), (_, c_y) = (rows.split_with_sizes(widths, dim=-1) for rows in moments.split_with_sizes(widths, dim=-2))
+    c_x, c_xy, c_y = _blocks(moments, widths)
     white_x, white_y = _whiteners(c_x, c_y, share_x, share_y)  # (L, F, B, D_x, D_x), (L, F, B, D_y, D_y)
     cross = white_x.transpose(-1, -2) @ c_xy @ white_y  # (L, F, B, D_x, D_y)
     if cross.shape[-2] <= cross.shape[-1]:
@@ -215,6 +258,12 @@ def _from_moments(moments: Tensor, share_x: Shares, share_y: Shares, widths: Wid
         left = _unit(cross @ right)
     seen = (rho > NOISE).unsqueeze(-2)
     return Directions(white_x @ (left * seen), white_y @ (right * seen), rho, white_x, white_y)
+
+
+def _blocks(moments: Tensor, widths: Widths) -> tuple[Tensor, Tensor, Tensor]:
+    """Second moments (..., D, D) within x, between x and y, and within y."""
+    (c_x, c_xy), (_, c_y) = (rows.split_with_sizes(widths, dim=-1) for rows in moments.split_with_sizes(widths, dim=-2))
+    return c_x, c_xy, c_y
 
 
 def _whiteners(c_x: Tensor, c_y: Tensor, share_x: Shares, share_y: Shares) -> tuple[Tensor, Tensor]:

@@ -37,7 +37,7 @@ def nonlinear_spectra(sets: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:
     sides = [side[:, :ROWS] for pair in zip(*sets, strict=True) for side in pair]  # all of s, then all of t
     waves = torch.cat(_waves(sides).chunk(2), dim=1)  # (S B, 4P, N)
     fits = cross_fit(waves.transpose(1, 2), (2 * PROJECTIONS, 2 * PROJECTIONS), (cautious,))
-    fitted, held_out = fits.rho[0], fits.held_out()[0]  # (S B, 2P) each
+    fitted, held_out = fits.rho[0], fits.moments().correlation()[0].mean(0)  # (S B, 2P) each
     fitted_nats, held_out_nats = nats(torch.stack([fitted, held_out.clamp_min(0.0)]))
     spectra = torch.stack([fitted, fitted_nats, held_out, held_out_nats], dim=1)[:, :, :SPECTRUM]
     sums = [part.sum(1) for part in (fitted_nats, held_out_nats, held_out, held_out.square())]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mist.statistics.canonical import (
     COMPONENTS,
+    Moments,
     Widths,
     cautious,
     correlation,
@@ -48,11 +49,12 @@ class Spectrum:
         """Analyse normal scores of x, followed by those of y, (B, N, D_x + D_y), of such widths."""
         self.n, (self.d_x, self.d_y) = both.shape[1], widths
         fits = cross_fit(both, widths, (faithful, cautious))
-        self.described = fits.described()
+        held_s, held_t = fits.variates()  # (L, 2, B, N // 2, C) each
+        self.described = fits.described(Moments.of(held_s, held_t))
         _, _, self.held_out, self.held_out_nats, _ = self.described.unbind(-1)
         self.totals = self.described.sum(2).movedim(-1, 0)
-        self.held_out_bent = correlation(fits.s[1, :, :, :ROWS].abs(), fits.t[1, :, :, :ROWS].abs()).mean(0)
-        self.half_s, self.half_t = fits.s[1, 0], fits.t[1, 0]
+        self.held_out_bent = correlation(held_s[1, :, :, :ROWS].abs(), held_t[1, :, :, :ROWS].abs()).mean(0)
+        self.half_s, self.half_t = held_s[1, 0], held_t[1, 0]
         u, v = both.split_with_sizes(widths, dim=2)
         self.s, self.t = u @ fits.fits.x[1, 0], v @ fits.fits.y[1, 0]  # on all rows
         self.unit_s, self.unit_t = scaled(self.s), scaled(self.t)

@@ -98,7 +98,7 @@ def _neighbour_sets(u: Scores, v: Scores, spectrum: Spectrum, turned: Swirl) -> 
         sets = [_halved(x, y, tied, rows.all)] * NEIGHBOUR_SETS
     else:
         radius_s, radius_t = _arrays(*spectrum.radius.chunk(2, dim=2))
-        turned_s, turned_t = _arrays(*turned.variates)
+        turned_s, turned_t = _arrays(*turned.variates())
         sets = [
             _halved(x, y, tied, rows.all),
             *_canonical_sets(spectrum, tied, rows),

@@ -27,8 +27,6 @@ class Swirl:
 
     Attributes:
         total: Nats of all held-out correlations that are positive, (B,).
-        variates: The two leading pairs on the second half of the rows, along directions of the first,
-            (B, N // 2, PAIRS) each.
     """
 
     def __init__(self, u: Tensor, v: Tensor, energy: Tensor) -> None:
@@ -41,10 +39,15 @@ class Swirl:
         """
         left, right = _turned(u[:, :ROWS], energy.amax(2)), _turned(v[:, :ROWS], energy.amax(1))  # (B, N, 3 D)
         columns = standardised(torch.cat([left, right], dim=2))
-        fits = cross_fit(columns, (left.shape[2], right.shape[2]), (cautious,))
-        self.variates = fits.s[0, 0, :, :, :PAIRS], fits.t[0, 0, :, :, :PAIRS]
-        self._described = fits.described()[0]  # (B, C, 5)
+        self._fits = cross_fit(columns, (left.shape[2], right.shape[2]), (cautious,))
+        self._described = self._fits.described(self._fits.moments())[0]  # (B, C, 5)
         self.total = self._described[:, :, 3].clamp_min(0.0).sum(1)
+
+    def variates(self) -> tuple[Tensor, Tensor]:
+        """The leading pairs on the second half of the rows, along directions of the first, (B, N // 2, PAIRS) each."""
+        first = self._fits.fits[0, 1]
+        left, right = self._fits.held[0].split_with_sizes(self._fits.widths, dim=2)
+        return left @ first.x[..., :PAIRS], right @ first.y[..., :PAIRS]
 
     def tokens(self, plain: Tensor, plain_nats: Tensor) -> Tensor:
         """One token per leading pair, (B, COMPONENTS, FEATURES), beside the plain held-out correlations.
