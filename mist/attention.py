@@ -32,7 +32,8 @@ class Attention(nn.Module):
         return self.out(attended.transpose(1, 2).flatten(2))  # (B, Q, H)
 
     def _split(self, tokens: Tensor) -> Tensor:
-        return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        batch, count, width = tokens.shape
+        return tokens.view(batch, count, self.heads, width // self.heads).transpose(1, 2)
 
 
 class Block(nn.Module):

@@ -52,41 +52,40 @@ class Scores:
 
 @dataclass(frozen=True)
 class Ranked:
-    """Columns (..., N) in increasing order.
+    """M columns of N values in increasing order.
 
     Attributes:
-        order: Where the sorted entries stood, (..., N) int64.
-        half_steps: Twice the mid-rank of each sorted entry, from 2 to 2N, (..., N) int64; mid-ranks are halves.
-        ties: Share of entries that repeat another's value, (...,) in [0, 1).
+        places: Where in all values the sorted entries stood, (M, N) int64.
+        half_steps: Twice the mid-rank of each sorted entry, from 2 to 2N, (M, N) int64; mid-ranks are halves.
+        ties: Share of entries that repeat another's value, (M,) in [0, 1).
     """
 
-    order: np.ndarray
+    places: np.ndarray
     half_steps: np.ndarray
     ties: np.ndarray
 
     def placed(self, table: np.ndarray) -> np.ndarray:
-        """An entry of `table` (2N + 1,) for every value by twice its mid-rank, where the value stood, (..., N)."""
-        found = np.empty(self.order.shape)
-        np.put_along_axis(found, self.order, table[self.half_steps], axis=-1)
-        return found
+        """Entries of a table (2N + 1, F) by twice the mid-rank of every value, where the value stood, (M, N, F)."""
+        found = np.empty((self.places.size, table.shape[1]))
+        found[self.places] = table[self.half_steps]
+        return found.reshape(*self.places.shape, -1)
 
 
 def ranked(columns: np.ndarray) -> Ranked:
-    """Sort columns (..., N) and give equal values the mean of their ranks."""
-    n = columns.shape[-1]
-    order = np.argsort(columns, axis=-1)
-    values = np.take_along_axis(columns, order, axis=-1)
-    new = np.ones(columns.shape, dtype=bool)
-    np.not_equal(values[..., 1:], values[..., :-1], out=new[..., 1:])
+    """Sort columns (M, N) and give equal values the mean of their ranks."""
+    n = columns.shape[1]
+    places = columns.argsort(axis=1)
+    places += np.arange(0, columns.size, n)[:, None]
+    values = columns.take(places)
+    changes = values[:, 1:] != values[:, :-1]  # (M, N - 1)
     position = np.broadcast_to(np.arange(n), columns.shape)
-    if new.all():
-        half_steps = 2 * position + 2
-    else:
-        first = np.maximum.accumulate(np.where(new, position, 0), axis=-1)
-        ends = np.concatenate([new[..., 1:], np.ones_like(new[..., :1])], axis=-1)
-        last = np.minimum.accumulate(np.where(ends, position, n)[..., ::-1], axis=-1)[..., ::-1]
-        half_steps = first + last + 2
-    return Ranked(order, half_steps, 1.0 - new.mean(axis=-1))
+    if changes.all():
+        return Ranked(places, 2 * position + 2, np.zeros(len(columns)))
+    new, ends = np.ones(columns.shape, dtype=bool), np.ones(columns.shape, dtype=bool)
+    new[:, 1:] = ends[:, :-1] = changes
+    first = np.maximum.accumulate(np.where(new, position, 0), axis=1)
+    last = np.minimum.accumulate(np.where(ends, position, n)[:, ::-1], axis=1)[:, ::-1]
+    return Ranked(places, first + last + 2, 1.0 - new.mean(axis=1))
 
 
 def normal_scores(values: Tensor) -> Scores:
@@ -95,22 +94,27 @@ def normal_scores(values: Tensor) -> Scores:
     Args:
         values: Columns of one side or of both, (B, N, D), finite.
     """
-    n = values.shape[1]
-    columns = np.ascontiguousarray(values.detach().cpu().numpy().swapaxes(1, 2))  # (B, D, N)
-    found = ranked(columns)
-    table, levels = _tables(n)
+    batch, n, d = values.shape
+    found = ranked(values.detach().cpu().numpy().swapaxes(1, 2).reshape(-1, n))
     tied = bool(found.ties.any())
-    if not tied:  # all columns hold the same scores: what standardises one does all
-        table = table / np.sqrt(np.square(table[2::2]).mean())
-    normal, uniform = (torch.from_numpy(found.placed(part).swapaxes(1, 2).copy()) for part in (table, levels))
-    return Scores(_standardised(normal) if tied else normal, uniform, torch.from_numpy(found.ties))
+    # (B, D, N, 2): all columns without ties hold the same scores, and what standardises one does all
+    placed = torch.from_numpy(found.placed(_table(n, standardised=not tied))).view(batch, d, n, 2)
+    normal, uniform = placed.permute(3, 0, 2, 1).contiguous()  # (B, N, D) each
+    ties = torch.from_numpy(found.ties).view(batch, d)
+    return Scores(_standardised(normal) if tied else normal, uniform, ties)
 
 
 @lru_cache(maxsize=32)
-def _tables(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Normal score and uniform rank by twice the mid-rank in n rows, (2N + 1,) each; 0 and 1 are no mid-ranks."""
+def _table(n: int, standardised: bool) -> np.ndarray:
+    """Normal score and uniform rank by twice the mid-rank in n rows, (2N + 1, 2); 0 and 1 are no mid-ranks.
+
+    Args:
+        n: Rows.
+        standardised: Whether scores of whole ranks 1 to N have a mean square of 1.
+    """
     levels = (np.arange(2 * n + 1) - 1) / (2.0 * n)
-    return ndtri(levels.clip(0.5 / n, 1.0 - 0.5 / n)), levels
+    normal = ndtri(levels.clip(0.5 / n, 1.0 - 0.5 / n))
+    return np.stack([normal / np.sqrt(np.square(normal[2::2]).mean()) if standardised else normal, levels], axis=1)
 
 
 def smooth_scores(values: Tensor) -> Scores:
@@ -138,7 +142,7 @@ def _standardised(scores: Tensor) -> Tensor:
     return torch.where(constant, torch.zeros_like(centred), centred / variance.where(~constant, 1.0).sqrt())
 
 
-def content_order(x: Scores, y: Scores) -> Tensor:
+def content_order(scores: Tensor, widths: Sequence[int]) -> Tensor:
     """An order of rows that depends on what the rows contain, never on where they stand.
 
     A row's key sums one function over all its normal scores, so columns and sides may be exchanged. Two rows with their
@@ -146,20 +150,19 @@ def content_order(x: Scores, y: Scores) -> Tensor:
     that the table as a whole decides. The sorted rows are then mixed by a fixed pattern: their first m are a fair
     subsample and their two halves fair folds.
 
+    Args:
+        scores: Normal scores of both sides, (B, N, D).
+        widths: Columns of x, which come first, and of y.
+
     Returns:
         Row numbers, (B, N) int64.
     """
-    widths = x.normal.shape[2], y.normal.shape[2]
-    keys = _keys(torch.cat([x.normal, y.normal], dim=2).detach().cpu())  # (B, N, D_x + D_y)
-    sums = (side.sum(dim=2) for side in keys.split_with_sizes(widths, dim=2))  # of whole numbers, which know no order
-    left, right = (side / _STEPS for side in sums)  # (B, N)
-    both, between = left + right, left - right
-    sign = torch.where(
-        (both.square() * between).sum(1, keepdim=True) < 0, -1.0, 1.0
-    )  # turns when the sides are swapped
-    order = torch.from_numpy(np.argsort((both + 0.3 * sign * between).numpy(), axis=1, kind="stable"))
-    n = order.shape[1]
-    return order[:, torch.from_numpy(_mixing(n))].to(x.normal.device)
+    keys = _keys(scores.detach().cpu().numpy())
+    left, right = keys[:, :, : widths[0]].sum(2), keys[:, :, widths[0] :].sum(2)  # whole numbers know no order
+    both, between = (left + right) / _STEPS, (left - right) / _STEPS  # (B, N)
+    swapped = (np.square(both) * between).sum(1, keepdims=True) < 0  # turns when the sides are swapped
+    order = (both + np.where(swapped, -0.3, 0.3) * between).argsort(axis=1, kind="stable")
+    return torch.from_numpy(order[:, _mixing(order.shape[1])]).to(scores.device)
 
 
 @lru_cache(maxsize=32)
@@ -168,7 +171,8 @@ def _mixing(n: int) -> np.ndarray:
     return np.random.default_rng(n).permutation(n)
 
 
-def _keys(scores: Tensor) -> Tensor:
+def _keys(scores: np.ndarray) -> np.ndarray:
     """A generic function of each score, in steps: int64."""
-    wave = torch.sin(2.3 * scores + 0.7) + 0.37 * scores.square() * torch.sin(5.1 * scores)
-    return (wave * _STEPS).round().long()
+    wave = np.sin(2.3 * scores + 0.7) + 0.37 * np.square(scores) * np.sin(5.1 * scores)
+    wave *= _STEPS
+    return np.rint(wave).astype(np.int64)

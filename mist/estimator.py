@@ -14,6 +14,7 @@ from torch import Tensor
 from mist import checkpoint
 from mist.batch import Batch
 from mist.checkpoint import Checkpoint
+from mist.direct import direct
 from mist.errors import CheckpointError, InputError
 from mist.network import Network
 from mist.notices import Array, Notice
@@ -116,7 +117,7 @@ class Estimator:
     def __init__(self, model: Checkpoint, device: torch.device):
         self.checkpoint = model
         self.device = device
-        self._network = _by_columns(model.network.to(device).eval().requires_grad_(False))
+        self._network = direct(model.network.to(device).eval().requires_grad_(False))
 
     def estimate(
         self, x: Any, y: Any, level: float = 0.9, cautious: bool = False, allow_untrained_dimensions: bool = False
@@ -175,7 +176,7 @@ class Estimator:
     def quantiles(self, batch: Batch, cautious: bool = False) -> Tensor:
         """Calibrated quantiles in nats of tables already summarised, (B, K) float64 on the CPU."""
         with torch.no_grad(), one_thread():
-            raw = self._network(batch.to(self.device)).double().cpu()  # (B, K)
+            raw = self._network.forward(batch.to(self.device)).double().cpu()  # (B, K)
         calibration = self.checkpoint.calibration
         if calibration is None:
             return raw
@@ -257,14 +258,6 @@ def load(path: str | Path | None = None, device: str = "auto") -> Estimator:
 def estimate_mi(x: Any, y: Any, level: float = 0.9, cautious: bool = False) -> Estimate:
     """Mutual information by the weights in this package; as ``load().estimate(x, y, level, cautious)``."""
     return load().estimate(x, y, level, cautious)
-
-
-def _by_columns(network: Network) -> Network:
-    """The same network with weights that lie column by column: on few tokens its products take a third less time."""
-    for module in network.modules():
-        if isinstance(module, torch.nn.Linear):
-            module.weight.data = module.weight.data.T.contiguous().T
-    return network
 
 
 @cache

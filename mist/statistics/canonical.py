@@ -17,6 +17,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import layer_norm
 
 COMPONENTS = 32  # leading canonical pairs that become tokens; sums run over all of them
 NOISE = 1e-3  # directions of weaker correlations are left out: rounding decides where they point
@@ -180,22 +181,20 @@ def nats(rho: Tensor) -> Tensor:
 
 def correlation(s: Tensor, t: Tensor) -> Tensor:
     """Pearson correlation along N of s and t, (..., N, C) each -> (..., C); 0 where either is constant."""
-    s = s - s.mean(-2, keepdim=True)
-    t = t - t.mean(-2, keepdim=True)
-    scale = (s.square().sum(-2) * t.square().sum(-2)).clamp_min(1e-24).sqrt()
-    return ((s * t).sum(-2) / scale).clamp(-1.0, 1.0)
+    return correlations((s, t))[0]
 
 
 def correlations(*sets: tuple[Tensor, Tensor]) -> Tensor:
     """Pearson correlations of several pairs of one shape (..., N, C), small ones in one go, (S, ..., C)."""
-    if sets[0][0].numel() > AT_ONCE:
-        return torch.stack([correlation(s, t) for s, t in sets])
-    left, right = zip(*sets, strict=True)
-    return correlation(torch.stack(left), torch.stack(right))
+    if sets[0][0].numel() > AT_ONCE and len(sets) > 1:
+        return torch.cat([correlations(each) for each in sets])
+    rows = torch.stack([side for pair in zip(*sets, strict=True) for side in pair]).transpose(-1, -2)
+    left, right = layer_norm(rows, rows.shape[-1:], eps=1e-24).chunk(2)  # (S, ..., C, N): mean 0, mean square 1
+    return (left * right).mean(-1).clamp(-1.0, 1.0)
 
 
 def kurtosis(s: Tensor) -> Tensor:
-    """Kurtosis along N, (..., N, C) -> (..., C); 3 for a normal law."""
+    """Kurtosis along N, (..., N, C) -> (..., C); 3 for a normal law, near 0 where a variate hardly varies."""
     square = (s - s.mean(-2, keepdim=True)).square()
     return square.square().mean(-2) / square.mean(-2).square().clamp_min(1e-12)
 

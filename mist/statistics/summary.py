@@ -51,7 +51,7 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
     n, d_x, d_y = x.shape[1], x.shape[2], y.shape[2]
     widths = d_x, d_y
     both = (smooth_scores if differentiable else normal_scores)(torch.cat([x, y], dim=2))
-    both = both.rows(content_order(*both.split(widths)))
+    both = both.rows(content_order(both.normal, widths))
     u, v = both.split(widths)
     spectrum = Spectrum(both.normal, widths)
     coefficients = pairs.coefficients(u.uniform, v.uniform)
