@@ -31,10 +31,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.special import ndtri
 from torch import Tensor
 
 from mist.errors import CheckpointError
+from mist.notices import Array
 from mist.quantiles import interpolate
 
 Offsets = tuple[tuple[float, ...], ...]
@@ -132,11 +134,12 @@ class Calibration:
                 f"got {quantiles.shape[-1]} quantiles per table for a calibration of {len(self.taus)} levels; "
                 "calibrate this network again with `mist calibrate`"
             )
-        groups = self._groups(quantiles, n, d, explained)  # (B,)
-        offsets = self._offsets(cautious).to(quantiles)[groups]  # (B, K)
-        shifted = quantiles + offsets * scale(quantiles, self.taus, self.sized)[:, None]  # (B, K)
-        shifted = torch.where(is_lower(self.taus).to(quantiles.device) & (quantiles <= 0), 0.0, shifted)
-        return _at_least_normal(_rearrange(shifted, quantiles, self.taus), n, self.taus)
+        values, rows, columns, known = (part.detach().cpu().numpy() for part in (quantiles, n, d, explained))
+        values = values.astype(np.float64)  # numpy's calls take a third of torch's time, and here they are all the work
+        groups = self._groups(values, rows, columns, known)  # (B,)
+        shifted = values + self._offsets(cautious)[groups] * scale(values, self.taus, self.sized)[:, None]  # (B, K)
+        shifted[is_lower(self.taus) & (values <= 0)] = 0.0
+        return torch.from_numpy(_at_least_normal(_rearrange(shifted, values, self.taus), rows, self.taus))
 
     def to_json(self) -> dict[str, Any]:
         """This record as JSON values."""
@@ -158,37 +161,36 @@ class Calibration:
             )
         return cls(**{name: _tuples(value) for name, value in record.items()})
 
-    def _offsets(self, cautious: bool) -> Tensor:
+    def _offsets(self, cautious: bool) -> Array:
         """Offsets (G, K)."""
         if not cautious:
-            return self._default_tensor
+            return self._default_array
         if self.cautious is None:
             raise CheckpointError(
                 "got cautious=True for a checkpoint calibrated on tables like its training's alone; "
                 "leave cautious=False, or calibrate with shifted tables as well"
             )
-        return self._cautious_tensor
+        return self._cautious_array
 
     @cached_property
-    def _default_tensor(self) -> Tensor:
-        return torch.tensor(self.default, dtype=torch.float64)
+    def _default_array(self) -> Array:
+        return np.array(self.default)
 
     @cached_property
-    def _cautious_tensor(self) -> Tensor:
-        return torch.tensor(self.cautious, dtype=torch.float64)
+    def _cautious_array(self) -> Array:
+        return np.array(self.cautious)
 
-    def _groups(self, quantiles: Tensor, n: Tensor, d: Tensor, explained: Tensor) -> Tensor:
-        median = interpolate(quantiles.detach(), self.taus, 0.5)
-        edges = (self.n_edges, self.d_edges, self.mi_edges)
-        return is_straight(median, explained).long() * cells(edges) + cell(median, n, d, *edges)
-
-
-def is_straight(median: Tensor, explained: Tensor) -> Tensor:
-    """Whether correlations explain enough of each predicted median, (B,) bool."""
-    return explained.to(median) >= STRAIGHT_SHARE * median.clamp_min(LEAST_MEDIAN)
+    def _groups(self, quantiles: Array, n: NDArray[Any], d: NDArray[Any], explained: NDArray[Any]) -> NDArray[np.int64]:
+        median, edges = quantiles[:, self.taus.index(0.5)], (self.n_edges, self.d_edges, self.mi_edges)
+        return is_straight(median, explained) * cells(edges) + cell(median, n, d, *edges)
 
 
-def scale(quantiles: Tensor, taus: tuple[float, ...], sized: float = SIZED) -> Tensor:
+def is_straight(median: Array, explained: NDArray[Any]) -> NDArray[np.bool_]:
+    """Whether correlations explain enough of each predicted median, (B,)."""
+    return explained >= STRAIGHT_SHARE * np.maximum(median, LEAST_MEDIAN)
+
+
+def scale(quantiles: Array, taus: tuple[float, ...], sized: float = SIZED) -> Array:
     """A table's own scale in nats, (B,): between the error that the network expects and one that grows with the median.
 
     The first is the quartile range; a floor of .01 nats (guess: nobody acts on less) plus a hundredth of the median
@@ -200,41 +202,43 @@ def scale(quantiles: Tensor, taus: tuple[float, ...], sized: float = SIZED) -> T
     return expected if sized == 0 else expected ** (1 - sized) * (0.05 + 0.1 * median) ** sized
 
 
-def _rearrange(shifted: Tensor, quantiles: Tensor, taus: tuple[float, ...]) -> Tensor:
-    """Quantiles that increase outwards from the untouched median, at least 0, (B, K)."""
+def _rearrange(shifted: Array, quantiles: Array, taus: tuple[float, ...]) -> Array:
+    """Quantiles that increase outwards from the untouched median, at least 0, (B, K); in place of the shifted ones."""
     middle = taus.index(0.5)
-    median = quantiles[:, middle : middle + 1]  # (B, 1)
-    lower = torch.cat([shifted[:, :middle], median], dim=1).flip(1).cummin(dim=1).values.flip(1)  # (B, middle + 1)
-    upper = torch.cat([median, shifted[:, middle + 1 :]], dim=1).cummax(dim=1).values  # (B, K - middle)
-    return torch.cat([lower, upper[:, 1:]], dim=1).clamp(min=0.0)
+    shifted[:, middle] = quantiles[:, middle]
+    inwards, upper = shifted[:, middle::-1], shifted[:, middle:]
+    np.minimum.accumulate(inwards, axis=1, out=inwards)
+    np.maximum.accumulate(upper, axis=1, out=upper)
+    return np.maximum(shifted, 0.0, out=shifted)
 
 
-def _at_least_normal(quantiles: Tensor, n: Tensor, taus: tuple[float, ...]) -> Tensor:
+def _at_least_normal(quantiles: Array, n: NDArray[Any], taus: tuple[float, ...]) -> Array:
     """Quantiles (B, K) as far from the median as those of a bivariate normal with n (B,) rows, or further."""
-    median = quantiles[:, taus.index(0.5), None]  # (B, 1)
-    stderr = (-torch.expm1(-2.0 * median)).clamp(min=0.0).sqrt() / n.to(quantiles).sqrt()[:, None]  # (B, 1)
-    scores = torch.from_numpy(_normal_scores(taus)).to(quantiles)  # (K,), 0 at the median
-    normal = median + scores * stderr  # (B, K)
-    widened = torch.where(scores < 0, torch.minimum(quantiles, normal), torch.maximum(quantiles, normal))
-    return widened.clamp(min=0.0)
+    middle = taus.index(0.5)
+    median = quantiles[:, middle, None]  # (B, 1)
+    stderr = np.sqrt(-np.expm1(-2.0 * median) / n[:, None])  # (B, 1)
+    normal = median + _normal_scores(taus) * stderr  # (B, K)
+    lower = np.minimum(quantiles[:, :middle], normal[:, :middle])
+    upper = np.maximum(quantiles[:, middle:], normal[:, middle:])
+    return np.maximum(np.concatenate([lower, upper], axis=1), 0.0)
 
 
 @lru_cache(maxsize=8)
-def _normal_scores(taus: tuple[float, ...]) -> np.ndarray:
+def _normal_scores(taus: tuple[float, ...]) -> Array:
     return ndtri(np.array(taus))
 
 
-def is_lower(taus: tuple[float, ...]) -> Tensor:
-    """Which levels lie below the median, (K,) bool."""
-    return torch.tensor([tau < 0.5 for tau in taus])
+@lru_cache(maxsize=8)
+def is_lower(taus: tuple[float, ...]) -> NDArray[np.bool_]:
+    """Which levels lie below the median, (K,)."""
+    return np.array(taus) < 0.5
 
 
-def cell(median: Tensor, n: Tensor, d: Tensor, *edges: tuple[float, ...]) -> Tensor:
+def cell(median: Array, n: NDArray[Any], d: NDArray[Any], *edges: tuple[float, ...]) -> NDArray[np.int64]:
     """Group numbers, (B,), of n, d and predicted median between edges in this order."""
-    cell = torch.zeros(len(median), dtype=torch.long, device=median.device)
+    cell = np.zeros(len(median), dtype=np.int64)
     for values, cuts in zip((n, d, median), edges, strict=True):
-        bounds = torch.tensor(cuts, dtype=torch.float64, device=median.device)
-        cell = cell * (len(cuts) + 1) + torch.bucketize(values.double().contiguous(), bounds, right=True)
+        cell = cell * (len(cuts) + 1) + np.array(cuts).searchsorted(values, side="right")
     return cell
 
 

@@ -8,6 +8,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,7 +17,6 @@ from mist.batch import Batch
 from mist.checkpoint import Checkpoint
 from mist.direct import direct
 from mist.errors import CheckpointError, InputError
-from mist.network import Network
 from mist.notices import Array, Notice
 from mist.prepare import Limits, Table, check, on_cpu, one_thread, tabulate
 from mist.quantiles import LEVELS, MEDIAN, interpolate, mean, of_a_constant
@@ -85,7 +85,7 @@ class Estimate:
             raise InputError(
                 f"got tau = {tau}, wanted one from {self.taus[0]} to {self.taus[-1]}; no tail beyond was learned"
             )
-        return float(interpolate(torch.tensor([self.quantiles], dtype=torch.float64), self.taus, tau)[0])
+        return float(interpolate(np.array([self.quantiles]), self.taus, tau)[0])
 
     def to(self, unit: str) -> "Estimate":
         """The same estimate in "nats" or "bits".

@@ -7,10 +7,15 @@ them it is flat: the model never claims to know a tail that it was not trained o
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
+from typing import TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.special import entr
 from torch import Tensor
+
+Values = TypeVar("Values", Tensor, NDArray[np.float64])
 
 # K = 21. The ends give a 99 % interval, the inner ones every usual level (98, 95, 90, 80, 70, 60, 50 %) exactly.
 _LOWER = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
@@ -36,7 +41,7 @@ def pinball(quantiles: Tensor, taus: Tensor, mi_nats: Tensor) -> Tensor:
     return torch.maximum(taus * error, (taus - 1) * error).mean()
 
 
-def interpolate(quantiles: Tensor, taus: Sequence[float], tau: float) -> Tensor:
+def interpolate(quantiles: Values, taus: Sequence[float], tau: float) -> Values:
     """The quantile at any level: linear in tau between two levels, the end quantile outside all of them.
 
     Args:
@@ -55,7 +60,8 @@ def interpolate(quantiles: Tensor, taus: Sequence[float], tau: float) -> Tensor:
     if tau == taus[right]:
         return quantiles[:, right]
     share = (tau - taus[right - 1]) / (taus[right] - taus[right - 1])
-    return torch.lerp(quantiles[:, right - 1], quantiles[:, right], share)
+    low, high = quantiles[:, right - 1], quantiles[:, right]
+    return low + share * (high - low)
 
 
 def of_a_constant(n: int, taus: Sequence[float]) -> list[float]:

@@ -69,7 +69,7 @@ def test_straight_tables_miss_outer_levels_as_often_as_they_say(tau):
     """Without levels that move inwards, true zeros in intervals that begin at 0 leave lower ones missed too rarely."""
     record = fit(simulate(1.0, 8000, seed=4, zeros=0.2))
     fresh = simulate(1.0, 8000, seed=5, zeros=0.2)
-    straight = fresh.where(is_straight(fresh.quantiles[:, MEDIAN], fresh.explained))
+    straight = fresh.where(torch.from_numpy(is_straight(fresh.quantiles[:, MEDIAN].numpy(), fresh.explained.numpy())))
     quantiles = record.apply(straight.quantiles, straight.n, straight.d, straight.explained)
     slack = 3 * (2 * tau * (1 - tau) / len(straight)) ** 0.5
     assert abs((straight.mi_nats < quantiles[:, LEVELS.index(tau)]).double().mean() - tau) < slack
@@ -181,15 +181,15 @@ def test_no_interval_is_narrower_than_a_bivariate_normal_allows():
 
     n, rho = 400, 0.8
     median = -0.5 * np.log(1 - rho**2)
-    spread = torch.linspace(-1.0, 1.0, len(LEVELS), dtype=torch.float64)
+    spread = np.linspace(-1.0, 1.0, len(LEVELS))
     narrow, wide = (median + width * spread for width in (1e-4, 5.0))
-    found = _at_least_normal(torch.stack([narrow, wide]).clamp(min=0.0), torch.tensor([n, n]), LEVELS)
+    found = _at_least_normal(np.stack([narrow, wide]).clip(min=0.0), np.array([n, n]), LEVELS)
     scores = np.random.default_rng(0).multivariate_normal([0, 0], [[1, rho], [rho, 1]], size=(4000, n))
     fitted = [-0.5 * np.log(1 - np.corrcoef(table.T)[0, 1] ** 2) for table in scores]
     low, high = (float(found[0, LEVELS.index(tau)]) for tau in (0.05, 0.95))
     np.testing.assert_allclose([low, high], np.quantile(fitted, [0.05, 0.95]), atol=0.012)
-    torch.testing.assert_close(found[1], wide.clamp(min=0.0))
-    assert (found[0].diff() >= 0).all()
+    np.testing.assert_allclose(found[1], wide.clip(min=0.0))
+    assert (np.diff(found[0]) >= 0).all()
 
 
 def test_a_record_of_an_older_calibration_is_read_as_it_was_meant():
@@ -200,11 +200,11 @@ def test_a_record_of_an_older_calibration_is_read_as_it_was_meant():
 
 
 def test_the_scale_lies_between_what_is_expected_and_what_goes_with_the_median():
-    quantiles = torch.linspace(1.0, 1.002, len(LEVELS), dtype=torch.float64)[None]  # sure of 1 nat
-    ends = [float(scale(quantiles, LEVELS, sized)) for sized in (0.0, 1.0)]
+    quantiles = np.linspace(1.0, 1.002, len(LEVELS))[None]  # sure of 1 nat
+    ends = [scale(quantiles, LEVELS, sized)[0] for sized in (0.0, 1.0)]
     assert ends[0] == pytest.approx(0.021, abs=1e-3)
     assert ends[1] == pytest.approx(0.15, abs=1e-3)
-    assert float(scale(quantiles, LEVELS)) == pytest.approx((ends[0] * ends[1]) ** 0.5)
+    assert scale(quantiles, LEVELS)[0] == pytest.approx((ends[0] * ends[1]) ** 0.5)
 
 
 def test_what_is_explained_holds_what_a_spiral_hides_from_a_gaussian_copula():
