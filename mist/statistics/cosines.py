@@ -23,8 +23,12 @@ def _angles(frequencies: range) -> np.ndarray:
 def coefficients(left: Tensor, right: Tensor) -> Tensor:
     """Coefficients of all pairs of columns from cosines (B, N, D_x, F) and (B, N, D_y, G), (B, D_x, F, D_y, G).
 
-    Ties shift the means of cosines, so these are taken away.
+    Ties shift the means of cosines, so these are taken away: on one side, which takes them out of the product.
     """
     a, b = left.flatten(2), right.flatten(2)
-    moment = a.transpose(1, 2) @ b / a.shape[1] - a.mean(1).unsqueeze(-1) * b.mean(1).unsqueeze(-2)
-    return 2.0 * moment.view(len(a), *left.shape[2:], *right.shape[2:])
+    if a.shape[2] > b.shape[2]:
+        b = b - b.mean(1, keepdim=True)
+    else:
+        a = a - a.mean(1, keepdim=True)
+    moment = a.mT @ b * (2.0 / a.shape[1])
+    return moment.view(len(a), *left.shape[2:], *right.shape[2:])

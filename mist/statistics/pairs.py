@@ -69,19 +69,18 @@ def matched_pairs(x: Scores, y: Scores, coefficients: Tensor, whole: np.ndarray 
     searched = min(n, RIPPLE_ROWS)
     matched = min(d_x, d_y, MATCHES)
     i, j = i[:, :matched], j[:, :matched]
-    rows = torch.arange(batch).unsqueeze(1)
-    block = coefficients[rows, i, :, j, :].double()  # (B, M, K, K)
+    block = _of_pairs(coefficients.transpose(2, 3), i, j).double()  # (B, M, K, K)
     noise = FREQUENCIES**2 / min(n, ROWS)
     excess = energy.double() - noise
-    own, own_peak, own_fine = torch.stack([excess, peak, fine])[:, rows, i, j]  # (B, M) each
+    own, own_peak, own_fine = _of_pairs(torch.stack([excess, peak, fine], dim=-1), i, j).unbind(-1)  # (B, M) each
     spectrum = torch.linalg.svdvals(block.detach()).clamp(max=1 - 1e-6)  # (B, M, K)
-    u = x.normal.gather(2, i.unsqueeze(1).expand(-1, n, -1))  # (B, N, M)
-    v = y.normal.gather(2, j.unsqueeze(1).expand(-1, n, -1))
+    u, v = columns_of(x, i), columns_of(y, j)  # (B, N, M)
     folded_u, folded_v = u.abs(), v.abs()
     straight, bent, one, two = correlations((u, v), (folded_u, folded_v), (folded_u, v), (u, folded_v)).abs()
-    straight_nats = nats(straight)
+    straight_nats, peak_nats = nats(torch.stack([straight, own_peak.clamp(max=0.999).sqrt()]))
     bent_nats = nats(spectrum).sum(-1) - noise / 2
     rival = _rival(energy.double(), i, j) - noise
+    own_log, rival_log, fine_log = torch.stack([own, rival, own_fine]).clamp_min(-0.9).log1p()
     diagonal = block.diagonal(dim1=2, dim2=3).square()
     knn, knn_mask = _neighbours(u, v, x.tied | y.tied, budget(d_x + d_y).matched) if whole is None else _known(whole)
     features = [
@@ -89,18 +88,18 @@ def matched_pairs(x: Scores, y: Scores, coefficients: Tensor, whole: np.ndarray 
         straight_nats,
         bent,
         torch.maximum(one, two),
-        torch.log1p(own.clamp_min(-0.9)),
+        own_log,
         own * math.sqrt(n) / FREQUENCIES,  # in units of its spread under independence, up to a constant
         block.abs().amax((2, 3)),
         diagonal[..., :2].sum(-1).sqrt(),
         diagonal[..., 2:].sum(-1).sqrt(),
         spectrum[..., 0],
         bent_nats,
-        torch.log1p(rival.clamp_min(-0.9)),
+        rival_log,
         torch.log1p(own_peak * searched) / 4,
-        nats(own_peak.clamp(max=0.999).sqrt()),
+        peak_nats,
         own_fine * searched / math.sqrt(2 * COUNT),  # in units of its spread under independence
-        torch.log1p(own_fine.clamp_min(-0.9)),
+        fine_log,
         torch.arange(matched, dtype=torch.float64).expand(batch, -1) / MATCHES,
     ]
     tokens = torch.cat([torch.stack(features, -1), knn, knn_mask.unsqueeze(-1)], dim=-1)
@@ -108,16 +107,10 @@ def matched_pairs(x: Scores, y: Scores, coefficients: Tensor, whole: np.ndarray 
     guess = torch.maximum(bent_nats, straight_nats).clamp_min(0.0)
     best = torch.where(knn_mask > 0, knn[..., MIDDLE].clamp_min(0.0), guess)
     total = excess.sum((1, 2))
-    totals = torch.stack(
-        [
-            torch.asinh(peak.amax((1, 2)) * searched / 10),
-            torch.asinh(total),
-            torch.asinh(total * math.sqrt(n) / (FREQUENCIES * math.sqrt(d_x * d_y))),
-            torch.log1p(excess.amax((1, 2)).clamp_min(-0.9)),
-            torch.asinh(own.sum(1)),
-        ],
-        dim=-1,
-    )
+    spread = math.sqrt(n) / (FREQUENCIES * math.sqrt(d_x * d_y))
+    sizes = torch.asinh(torch.stack([peak.amax((1, 2)) * (searched / 10), total, total * spread, own.sum(1)], dim=-1))
+    most = torch.log1p(excess.amax((1, 2)).clamp_min(-0.9)).unsqueeze(1)
+    totals = torch.cat([sizes[:, :3], most, sizes[:, 3:]], dim=1)
     return Pairs(i, j, tokens, totals, straight_nats.clamp_min(0.0).sum(1), best.sum(1))
 
 
@@ -129,6 +122,9 @@ def coefficients(u: Tensor, v: Tensor) -> Tensor:
 
 def _match(energy: Tensor) -> tuple[Tensor, Tensor]:
     """One-to-one matches of greatest total energy, each table's strongest first: (B, C), (B, C) int64."""
+    if energy.shape[1:] == (1, 1):  # nothing to choose
+        only = torch.from_numpy(np.zeros((len(energy), 1), dtype=np.int64))
+        return only, only
     rows, columns = [], []
     for table in energy.detach().cpu().double().numpy():
         i, j = linear_sum_assignment(table, maximize=True)
@@ -138,8 +134,21 @@ def _match(energy: Tensor) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(np.stack(rows)), torch.from_numpy(np.stack(columns))
 
 
+def columns_of(side: Scores, chosen: Tensor) -> Tensor:
+    """Normal scores of some columns of each table, (B, M) int64, as (B, N, M)."""
+    n, d = side.normal.shape[1:]
+    return side.normal if d == 1 else side.normal.gather(2, chosen.unsqueeze(1).expand(-1, n, -1))
+
+
+def _of_pairs(values: Tensor, i: Tensor, j: Tensor) -> Tensor:
+    """What (B, D_x, D_y, ...) says of pairs of columns i and j, (B, M) each, as (B, M, ...)."""
+    return values[:, :, 0] if values.shape[1:3] == (1, 1) else values[torch.arange(len(i)).unsqueeze(1), i, j]
+
+
 def _rival(energy: Tensor, i: Tensor, j: Tensor) -> Tensor:
     """Largest energy that either column of a match has with any other column, (B, M)."""
+    if energy.shape[1:] == (1, 1):
+        return energy.new_zeros(i.shape)
     rows = torch.arange(energy.shape[0]).unsqueeze(1)
     others = energy.clone()
     others[rows, i, j] = 0.0

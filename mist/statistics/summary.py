@@ -167,9 +167,7 @@ def _wave_tokens(u: Scores, v: Scores, spectrum: Spectrum, matched: pairs.Pairs)
         sets = [(spectrum.unit_s[..., :count], spectrum.unit_t[..., :count])]
     strongest = min(2, count)
     if spectrum.d_x > 1 or spectrum.d_y > 1:  # in 1+1 dimensions both sets are the same
-        left = u.normal.gather(2, matched.x[:, None, :strongest].expand(-1, spectrum.n, -1))
-        right = v.normal.gather(2, matched.y[:, None, :strongest].expand(-1, spectrum.n, -1))
-        sets.append((left, right))
+        sets.append((pairs.columns_of(u, matched.x[:, :strongest]), pairs.columns_of(v, matched.y[:, :strongest])))
     described = features.nonlinear_spectra(sets)
     both = torch.stack([described[0], described[-1]], dim=1)
     kinds = torch.eye(2, dtype=torch.float64).expand(len(both), -1, -1)
