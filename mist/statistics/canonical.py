@@ -247,6 +247,8 @@ def _from_moments(moments: Tensor, share_x: Shares, share_y: Shares, widths: Wid
         widths: D_x and D_y, the sum of which is D.
     """
     c_x, c_xy, c_y = _blocks(moments, widths)
+    if widths == (1, 1):
+        return _of_numbers(c_x, c_xy, c_y, share_x)
     white_x, white_y = _whiteners(c_x, c_y, share_x, share_y)  # (L, F, B, D_x, D_x), (L, F, B, D_y, D_y)
     cross = white_x.transpose(-1, -2) @ c_xy @ white_y  # (L, F, B, D_x, D_y)
     if cross.shape[-2] <= cross.shape[-1]:
@@ -257,6 +259,16 @@ def _from_moments(moments: Tensor, share_x: Shares, share_y: Shares, widths: Wid
         left = _unit(cross @ right)
     seen = (rho > NOISE).unsqueeze(-2)
     return Directions(white_x @ (left * seen), white_y @ (right * seen), rho, white_x, white_y)
+
+
+def _of_numbers(c_x: Tensor, c_xy: Tensor, c_y: Tensor, shares: Shares) -> Directions:
+    """What `_from_moments` finds for one column a side, in a sixth of the calls: numbers need no decomposition."""
+    kept, ridge, _ = map(torch.from_numpy, _shrinkage(shares, 1))
+    white_x, white_y = (kept * torch.stack([c_x, c_y]).unsqueeze(1) + ridge).rsqrt()  # (L, F, B, 1, 1) each
+    cross = white_x * c_xy * white_y
+    rho = cross.abs().clamp(max=1.0)  # shrunk variances may be too small for the covariance
+    seen = rho > NOISE
+    return Directions(white_x * seen, white_y * (cross.sign() * seen), rho[..., 0], white_x, white_y)
 
 
 def _blocks(moments: Tensor, widths: Widths) -> tuple[Tensor, Tensor, Tensor]:
