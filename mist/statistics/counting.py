@@ -23,7 +23,7 @@ except ImportError:  # built without a compiler
 SLACK = 1e-5, 1e-6  # relative and absolute: rows this much further off count as tied (float32 distances)
 BLOCK_VALUES = 1 << 16  # distances held at once: a few arrays of 256 kB stay in a core's cache
 
-Counts = tuple[np.ndarray, np.ndarray, np.ndarray]  # k, n_x + 1 and n_y + 1 of each row and k, (B, R, 3)
+Counts = np.ndarray  # k, n_x + 1 and n_y + 1 of each row and k, (3, B, R, 3) of whole numbers
 Widths = Sequence[tuple[int, int]]
 
 
@@ -42,7 +42,7 @@ def count(
             column, of at most 3.
 
     Returns:
-        Counts (B, N, 3) for each entry of widths.
+        Counts (3, B, N, 3) for each entry of widths.
     """
     return _compiled(s, t, tied, ks, widths, euclidean) if COMPILED else by_blocks(s, t, tied, ks, widths, euclidean)
 
@@ -51,11 +51,12 @@ def _compiled(
     s: np.ndarray, t: np.ndarray, tied: np.ndarray, ks: np.ndarray, widths: Widths, euclidean: bool
 ) -> list[Counts]:
     batch, n = s.shape[:2]
-    left, right = (np.ascontiguousarray(side.swapaxes(1, 2), np.float32) for side in (s, t))
-    flags, levels, steps = (np.array(part, np.int32) for part in (tied, ks, widths))
-    found = np.empty((3, len(widths), batch, n, len(ks)), np.int32)
-    _counts.counts(left, right, flags, levels, steps, batch, n, euclidean, *SLACK, found)
-    return [(found[0, step], found[1, step], found[2, step]) for step in range(len(widths))]
+    left = np.ascontiguousarray(s.swapaxes(1, 2), np.float32)
+    right = np.ascontiguousarray(t.swapaxes(1, 2), np.float32)
+    steps = np.array(widths, np.int32)
+    found = np.empty((3, len(steps), batch, n, len(ks)), np.int32)
+    _counts.counts(left, right, tied.astype(np.int32), ks.astype(np.int32), steps, batch, n, euclidean, *SLACK, found)
+    return [found[:, step] for step in range(len(steps))]
 
 
 def by_blocks(
@@ -76,13 +77,8 @@ def by_blocks(
                     counts[step].append(_counts_of(d_s, d_t, rows, tied[c], ks, space))
                     done = width
             for step, parts in enumerate(counts):
-                found[step].append(_joined(parts, axis=1))
-    return [_joined(parts, axis=0) for parts in found]
-
-
-def _joined(parts: list[Counts], axis: int) -> Counts:
-    k, n_s, n_t = (np.concatenate(kind, axis=axis) for kind in zip(*parts, strict=True))
-    return k, n_s, n_t
+                found[step].append(np.concatenate(parts, axis=2))
+    return [np.concatenate(parts, axis=1) for parts in found]
 
 
 class Workspace:
@@ -128,17 +124,17 @@ def _counts_of(
     nearest = _joint(d_s, d_t, rows, space)
     nearest.sort(axis=2)  # whole rows: quicker than to part them
     radius = nearest[:, :, ks - 1]  # (B, R, 3)
-    k_effective = np.broadcast_to(ks.astype(float), radius.shape)
+    k_effective = np.broadcast_to(ks, radius.shape)
     inside = np.nextafter(radius, np.float32(-1.0)).clip(min=0.0)  # "strictly closer"; ties count at 0
     seek = tied | (radius <= 0).any(axis=(1, 2))  # float32 may tie what was apart
     if not seek.any():  # rows themselves included: n_x + 1
-        return k_effective, _count_rows(space, d_s, inside), _count_rows(space, d_t, inside)
+        return np.stack([k_effective, _count_rows(space, d_s, inside), _count_rows(space, d_t, inside)])
     near, far = around(radius)
     at = np.concatenate([inside, near, far], axis=2)
     n_s, n_t = (_chosen(seek, *np.split(_count_rows(space, distance, at), 3, axis=2)) for distance in (d_s, d_t))
     k_effective = k_effective.copy()
     k_effective[seek] = np.maximum(_count_rows(space, _joint(d_s, d_t, rows, space)[seek], far[seek]), ks)
-    return k_effective, n_s, n_t
+    return np.stack([k_effective, n_s, n_t])
 
 
 def _joint(d_s: np.ndarray, d_t: np.ndarray, rows: slice, space: Workspace) -> np.ndarray:

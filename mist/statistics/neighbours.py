@@ -85,7 +85,7 @@ def _on_tree(s: np.ndarray, t: np.ndarray, tied: bool) -> Neighbours:
     tree = cKDTree(points, balanced_tree=False, compact_nodes=False)
     distances, _ = tree.query(points, k=ks + 1, p=np.inf)
     radius = np.ascontiguousarray(distances)  # (N, 3)
-    k_effective = np.broadcast_to(ks.astype(float), radius.shape)
+    k_effective = np.broadcast_to(ks, radius.shape)
     ordered = np.sort(t)
     if tied:
         near, far = around(radius)
@@ -95,13 +95,12 @@ def _on_tree(s: np.ndarray, t: np.ndarray, tied: bool) -> Neighbours:
         several = (n_s > near_s) | (n_t > near_t) | (radius <= 0)
         k_effective = k_effective.copy()
         points, far = points[np.nonzero(several)[0]], far[several]
-        k_effective[several] = tree.query_ball_point(points, far, p=np.inf, return_length=True) - 1.0
+        k_effective[several] = tree.query_ball_point(points, far, p=np.inf, return_length=True) - 1
     else:
         inside = np.where(radius > 0, radius * (1 - 1e-10), 0.0)  # "strictly closer" despite rounding
         n_s, n_t = _count_within(s, s, inside), _count_within(ordered, t, inside)  # rows themselves included: n_x + 1
-    local = _contributions(k_effective, n_s, n_t, n)  # (N, 3)
-    excess = np.log(k_effective[:, MIDDLE] / ks[MIDDLE]).mean(keepdims=True)
-    return Neighbours(local.mean(axis=0)[None], local[np.argsort(order), MIDDLE][None], excess)
+    counts = np.stack([k_effective, n_s, n_t])[:, None, np.argsort(order)]  # (3, 1, N, 3)
+    return _from_counts(counts)
 
 
 def _count_within(column: np.ndarray, centre: np.ndarray, radius: np.ndarray) -> np.ndarray:
@@ -112,15 +111,16 @@ def _count_within(column: np.ndarray, centre: np.ndarray, radius: np.ndarray) ->
 
 def _from_counts(counts: Counts) -> Neighbours:
     """Estimates of B tables from the counts of all their rows."""
-    k_effective, n_s, n_t = counts  # (B, N, 3)
-    local = _contributions(k_effective, n_s, n_t, k_effective.shape[1])
-    excess = np.log(k_effective[..., MIDDLE] / _effective_ks(k_effective.shape[1])[MIDDLE]).mean(axis=1)
-    return Neighbours(local.mean(axis=1), local[..., MIDDLE], excess)
+    n = counts.shape[2]
+    local = _contributions(counts)  # (B, N, 3)
+    excess = np.log(counts[0, :, :, MIDDLE] / _effective_ks(n)[MIDDLE]).sum(axis=1) / n
+    return Neighbours(local.sum(axis=1) / n, local[..., MIDDLE], excess)
 
 
-def _contributions(k: np.ndarray, n_s: np.ndarray, n_t: np.ndarray, n: int) -> np.ndarray:
-    psi = _psi(n)
-    return psi.take(k.astype(np.int64)) + psi[n] - psi.take(n_s) - psi.take(n_t)
+def _contributions(counts: Counts) -> np.ndarray:
+    psi = _psi(counts.shape[2])
+    of_k, of_s, of_t = psi.take(counts)
+    return of_k + psi[-1] - of_s - of_t
 
 
 @lru_cache(maxsize=32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -72,10 +73,10 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
         "rows": _row_tokens(spectrum, all_local, lead_local),
         "matching": averaged.tokens,
     }
-    masks = {name: torch.from_numpy(np.ones(group.shape[:2], dtype=bool)) for name, group in tokens.items()}
+    masks = _all_there([group.shape[1] for group in tokens.values()], len(x))
     return Batch(
-        tokens={name: _squash(group).float() for name, group in tokens.items()},
-        masks=masks | {"matching": averaged.masks},
+        tokens=dict(zip(tokens, _squashed(list(tokens.values())), strict=True)),
+        masks=dict(zip(tokens, masks, strict=True)) | {"matching": averaged.masks},
         anchors=anchors(spectrum, matched, near, waves, turned.total, averaged).float(),
         n=torch.full((len(x),), n),
         d_x=torch.full((len(x),), d_x),
@@ -83,9 +84,17 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
     )
 
 
-def _squash(group: Tensor) -> Tensor:
-    """Tame outliers: identity near 0, logarithmic beyond about 5."""
-    return 5.0 * torch.asinh(group / 5.0)
+def _squashed(groups: list[Tensor]) -> list[Tensor]:
+    """Groups (B, T, F) as float32 with outliers tamed: identity near 0, logarithmic beyond about 5."""
+    flat = torch.cat([group.flatten(1) for group in groups], dim=1)  # in one go: the number of calls takes the time
+    tamed = (5.0 * torch.asinh(flat / 5.0)).float()
+    parts = tamed.split_with_sizes([group.shape[1] * group.shape[2] for group in groups], dim=1)
+    return [part.view(group.shape) for part, group in zip(parts, groups, strict=True)]
+
+
+def _all_there(lengths: list[int], batch: int) -> Sequence[Tensor]:
+    """Masks (B, T) of groups of so many tokens, none of which is missing."""
+    return torch.from_numpy(np.ones((batch, sum(lengths)), dtype=bool)).split_with_sizes(lengths, dim=1)
 
 
 def _neighbour_sets(u: Scores, v: Scores, spectrum: Spectrum, turned: Swirl) -> tuple[Tensor, Tensor, Tensor]:
@@ -137,24 +146,23 @@ def _arrays(*parts: Tensor) -> tuple[np.ndarray, ...]:
 
 def _neighbour_tokens(sets: list[Entry]) -> np.ndarray:
     """Estimates at all rows and at half, their trend, their spread over rows, and which set it is, (B, 6, F)."""
-    described: dict[int, np.ndarray] = {}  # the same entry may stand for several sets
-    for entry in sets:
-        if id(entry) not in described:
-            described[id(entry)] = _described(*entry)
+    entries = {id(entry): entry for entry in sets}  # the same entry may stand for several sets
+    described = dict(zip(entries, [_described(*entry) for entry in entries.values()], strict=True))
     values = np.stack([described[id(entry)] for entry in sets], axis=1)  # (B, 6, F - 6)
     kinds = np.broadcast_to(np.eye(NEIGHBOUR_SETS), (len(values), NEIGHBOUR_SETS, NEIGHBOUR_SETS))
     return np.concatenate([values, kinds], axis=2)
 
 
 def _described(whole: Neighbours, part: Neighbours, rows: int) -> np.ndarray:
+    middle = whole.nats[:, MIDDLE]
     further = [
-        whole.nats[:, MIDDLE] - part.nats[:, MIDDLE],
-        whole.local.std(axis=1) / np.sqrt(rows),
+        middle - part.nats[:, MIDDLE],
+        np.sqrt(np.square(whole.local - middle[:, None]).sum(axis=1)) / rows,  # the standard error of the first
         whole.nats[:, 0] - whole.nats[:, -1],
         whole.excess,
-        np.full(len(whole.nats), np.log(rows) - 5.0),
+        np.full(len(middle), math.log(rows) - 5.0),
     ]
-    return np.concatenate([whole.nats, part.nats, np.stack(further, axis=1)], axis=1)
+    return np.concatenate([whole.nats, part.nats, np.array(further).T], axis=1)
 
 
 def _wave_tokens(u: Scores, v: Scores, spectrum: Spectrum, matched: pairs.Pairs) -> Tensor:
