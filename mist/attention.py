@@ -15,25 +15,18 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.size = heads, width // heads
         self.query = nn.Linear(width, width, bias=False)
         self.key_value = nn.Linear(width, 2 * width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
 
     def forward(self, queries: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
         """Attend from queries (B, Q, H) to tokens (B, T, H) where mask (B, T) is true -> (B, Q, H)."""
-        key, value = self.key_value(tokens).chunk(2, dim=-1)  # (B, T, H) each
-        attended = functional.scaled_dot_product_attention(
-            self._split(self.query(queries)),  # (B, heads, Q, H / heads)
-            self._split(key),
-            self._split(value),
-            attn_mask=mask[:, None, None, :],  # (B, 1, 1, T)
-        )
+        batch, split = len(tokens), (self.heads, self.size)
+        query = self.query(queries).view(batch, -1, *split).transpose(1, 2)  # (B, heads, Q, H / heads)
+        key, value = self.key_value(tokens).view(batch, -1, 2, *split).permute(2, 0, 3, 1, 4).unbind()  # T for Q
+        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None, :])
         return self.out(attended.transpose(1, 2).flatten(2))  # (B, Q, H)
-
-    def _split(self, tokens: Tensor) -> Tensor:
-        batch, count, width = tokens.shape
-        return tokens.view(batch, count, self.heads, width // self.heads).transpose(1, 2)
 
 
 class Block(nn.Module):

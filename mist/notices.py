@@ -96,14 +96,16 @@ def value_notices(sides: dict[str, Side], counts: dict[str, NDArray[np.int64]]) 
 def _shared_notices(sides: dict[str, Side]) -> list[Notice]:
     """A column of x that is a strictly monotone function of a column of y makes MI infinite for continuous data."""
     x, y = sides["x"], sides["y"]
+    first = [values[:_COMPARED] for values in (x.values, y.values, -y.values)]
+    patterns = _first_order(np.concatenate(first, axis=1))  # in one go: many small calls take the time
+    d_x, d_y = x.values.shape[1], y.values.shape[1]
     alike: dict[bytes, list[int]] = {}  # columns of y by the order of their first rows, either way round
-    for values in (y.values, -y.values):
-        for column, pattern in enumerate(_first_order(values)):
-            alike.setdefault(pattern, []).append(column)
+    for place, pattern in enumerate(patterns[d_x:]):
+        alike.setdefault(pattern, []).append(place % d_y)
     dense = cache(lambda name, column: _dense(sides[name].values[:, column]))
     shared = [
         f"{x.names[i]} and {y.names[j]}"
-        for i, pattern in enumerate(_first_order(x.values))
+        for i, pattern in enumerate(patterns[:d_x])
         for j in dict.fromkeys(alike.get(pattern, ()))
         if _monotone(dense("x", i), dense("y", j))
     ]

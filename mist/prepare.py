@@ -159,7 +159,8 @@ def on_cpu() -> Iterator[None]:
 
 
 def _stack(tables: Sequence[tuple[Array, Array]], members: list[int], side: int) -> torch.Tensor:
-    return torch.from_numpy(np.stack([np.asarray(tables[index][side], dtype=np.float64) for index in members]))
+    values = [np.asarray(tables[index][side], dtype=np.float64) for index in members]
+    return torch.from_numpy(values[0].copy()[None] if len(values) == 1 else np.stack(values))
 
 
 def _matrix(name: str, given: Any) -> Side:
@@ -264,8 +265,9 @@ def _check_shapes(x: Array, y: Array) -> None:
 
 
 def _check_finite(name: str, side: Side) -> None:
-    bad = ~np.isfinite(side.values)
-    if bad.any():
+    finite = np.isfinite(side.values)
+    if not finite.all():
+        bad = ~finite
         labels = [side.names[index] for index in np.flatnonzero(bad.any(axis=0))]
         raise InputError(
             f"got NaN or infinity in {int(bad.any(axis=1).sum())} of {len(bad)} rows of {name}, "

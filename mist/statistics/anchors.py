@@ -23,7 +23,7 @@ def anchors(
     spectrum: Spectrum, matched: Pairs, near: Tensor, waves: Tensor, turned: Tensor, averaged: Matching
 ) -> Tensor:
     """Plug-in estimates that the network mixes, (B, ANCHORS) in nats, each clipped to [0, MAX_NATS]."""
-    _, fitted, _, _, gains = spectrum.totals  # (L, B) each
+    _, fitted, _, _, gains = spectrum.totals.unbind()  # (L, B) each
     held = spectrum.held_out_nats.clamp_min(0.0)  # (L, B, C)
     held_total = held.sum(2)  # (L, B)
     gaussian = fitted[0] - gaussian_bias(spectrum.n, spectrum.d_x, spectrum.d_y)
@@ -34,8 +34,8 @@ def anchors(
     parts = [
         gaussian,
         fitted[1],
-        *held_total,
-        *gains,
+        *held_total.unbind(),
+        *gains.unbind(),
         whole,
         *pairs.unbind(1),
         matched.neighbour,

@@ -264,7 +264,7 @@ def _from_moments(moments: Tensor, share_x: Shares, share_y: Shares, widths: Wid
 def _of_numbers(c_x: Tensor, c_xy: Tensor, c_y: Tensor, shares: Shares) -> Directions:
     """What `_from_moments` finds for one column a side, in a sixth of the calls: numbers need no decomposition."""
     kept, ridge, _ = map(torch.from_numpy, _shrinkage(shares, 1))
-    white_x, white_y = (kept * torch.stack([c_x, c_y]).unsqueeze(1) + ridge).rsqrt()  # (L, F, B, 1, 1) each
+    white_x, white_y = (kept * torch.stack([c_x, c_y]).unsqueeze(1) + ridge).rsqrt().unbind()  # (L, F, B, 1, 1) each
     cross = white_x * c_xy * white_y
     rho = cross.abs().clamp(max=1.0)  # shrunk variances may be too small for the covariance
     seen = rho > NOISE

@@ -38,7 +38,7 @@ def nonlinear_spectra(sets: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:
     waves = torch.cat(_waves(sides).chunk(2), dim=1)  # (S B, 4P, N)
     fits = cross_fit(waves.transpose(1, 2), (2 * PROJECTIONS, 2 * PROJECTIONS), (cautious,))
     fitted, held_out = fits.rho[0], fits.moments().correlation()[0].mean(0)  # (S B, 2P) each
-    fitted_nats, held_out_nats = nats(torch.stack([fitted, held_out.clamp_min(0.0)]))
+    fitted_nats, held_out_nats = nats(torch.stack([fitted, held_out.clamp_min(0.0)])).unbind()
     spectra = torch.stack([fitted, fitted_nats, held_out, held_out_nats], dim=1)[:, :, :SPECTRUM]
     sums = [part.sum(1) for part in (fitted_nats, held_out_nats, held_out, held_out.square())]
     described = torch.cat([spectra.flatten(1), torch.stack(sums, dim=1)], dim=1)

@@ -76,11 +76,11 @@ def matched_pairs(x: Scores, y: Scores, coefficients: Tensor, whole: np.ndarray 
     spectrum = torch.linalg.svdvals(block.detach()).clamp(max=1 - 1e-6)  # (B, M, K)
     u, v = columns_of(x, i), columns_of(y, j)  # (B, N, M)
     folded_u, folded_v = u.abs(), v.abs()
-    straight, bent, one, two = correlations((u, v), (folded_u, folded_v), (folded_u, v), (u, folded_v)).abs()
-    straight_nats, peak_nats = nats(torch.stack([straight, own_peak.clamp(max=0.999).sqrt()]))
+    straight, bent, one, two = correlations((u, v), (folded_u, folded_v), (folded_u, v), (u, folded_v)).abs().unbind()
+    straight_nats, peak_nats = nats(torch.stack([straight, own_peak.clamp(max=0.999).sqrt()])).unbind()
     bent_nats = nats(spectrum).sum(-1) - noise / 2
     rival = _rival(energy.double(), i, j) - noise
-    own_log, rival_log, fine_log = torch.stack([own, rival, own_fine]).clamp_min(-0.9).log1p()
+    own_log, rival_log, fine_log = torch.stack([own, rival, own_fine]).clamp_min(-0.9).log1p().unbind()
     diagonal = block.diagonal(dim1=2, dim2=3).square()
     knn, knn_mask = _neighbours(u, v, x.tied | y.tied, budget(d_x + d_y).matched) if whole is None else _known(whole)
     features = [

@@ -70,8 +70,8 @@ class Spectrum:
         square_s, square_t = s.square(), t.square()
         plain, folded, squared, one, two = correlations(
             (s, t), (s.abs(), t.abs()), (square_s, square_t), (square_s, t), (s, square_t)
-        )
-        spread_s, spread_t, spread_sum, spread_gap = kurtoses(s, t, s + t, s - t)
+        ).unbind()
+        spread_s, spread_t, spread_sum, spread_gap = kurtoses(s, t, s + t, s - t).unbind()
         further = [
             plain,
             folded,

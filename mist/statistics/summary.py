@@ -205,11 +205,11 @@ def _table_token(u: Scores, v: Scores, spectrum: Spectrum, matched: pairs.Pairs)
     logs = torch.log(spectrum.radius + 1e-6)
     radial = correlation(logs[:, :, :1], logs[:, :, 1:])[:, 0]
     heavy = kurtosis(spectrum.radius.sqrt())  # (B, 2)
-    _, fitted_nats, held_out, held_out_nats, gains = spectrum.totals  # (L, B) each
+    _, fitted_nats, held_out, held_out_nats, gains = spectrum.totals.unbind()  # (L, B) each
     further = [
-        *fitted_nats,
-        *held_out_nats,
-        *gains,
+        *fitted_nats.unbind(),
+        *held_out_nats.unbind(),
+        *gains.unbind(),
         held_out[1],
         radial,
         heavy.sum(1) - 6.0,
