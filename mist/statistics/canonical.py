@@ -247,7 +247,7 @@ def _from_moments(moments: Tensor, share_x: Shares, share_y: Shares, widths: Wid
         widths: D_x and D_y, the sum of which is D.
     """
     c_x, c_xy, c_y = _blocks(moments, widths)
-    if widths == (1, 1):
+    if widths == (1, 1) and share_x == share_y:
         return _of_numbers(c_x, c_xy, c_y, share_x)
     white_x, white_y = _whiteners(c_x, c_y, share_x, share_y)  # (L, F, B, D_x, D_x), (L, F, B, D_y, D_y)
     cross = white_x.transpose(-1, -2) @ c_xy @ white_y  # (L, F, B, D_x, D_y)

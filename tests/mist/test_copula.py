@@ -47,6 +47,13 @@ def test_smooth_scores_are_close_to_scores_and_have_a_gradient(rng):
     assert torch.isfinite(values.grad).all()
 
 
+def test_content_order_tells_rows_apart_that_are_nearly_alike(rng):
+    x = torch.from_numpy(rng.normal(size=(1, 20000, 2)))  # so many that single precision would confuse some
+    shuffle = torch.from_numpy(rng.permutation(20000))
+    first, second = (content_order(normal_scores(side).normal, (1, 1)) for side in (x, x[:, shuffle]))
+    assert torch.equal(x[0, first[0]], x[0, shuffle][second[0]])
+
+
 def test_content_order_follows_the_rows_and_not_their_places(rng):
     x, y = (torch.from_numpy(rng.normal(size=(1, 80, d))) for d in (2, 3))
     shuffle = torch.from_numpy(rng.permutation(80))

@@ -1,8 +1,11 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
 
 from mist.batch import Batch
+from mist.direct import direct
 from mist.network import Network, NetworkConfig
 from mist.prepare import tabulate
 from mist.quantiles import LEVELS
@@ -44,6 +47,14 @@ def test_order_of_tokens_changes_nothing(network, batch):
     tokens = {name: group[:, torch.randperm(group.shape[1])] for name, group in one.tokens.items()}
     two = Batch(tokens, one.masks, one.anchors, one.n, one.d_x, one.d_y)
     torch.testing.assert_close(network(one), network(two), atol=1e-5, rtol=1e-5)
+
+
+def test_a_network_made_ready_answers_the_same(network, batch):
+    wanted, state = network(batch), {name: value.clone() for name, value in network.state_dict().items()}
+    ready = direct(copy.deepcopy(network))
+    torch.testing.assert_close(ready.forward(batch), wanted, atol=1e-6, rtol=1e-6)
+    for name, value in ready.state_dict().items():  # what a checkpoint holds
+        assert torch.equal(value, state[name])
 
 
 def test_an_untrained_network_answers_near_its_anchors(batch):

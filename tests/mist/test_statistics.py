@@ -233,6 +233,40 @@ def test_directions_make_unit_variates_with_these_correlations(rng):
     torch.testing.assert_close(s.square().mean(1), torch.ones_like(fitted.rho), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize(("n", "d_x", "d_y"), [(9, 1, 1), (60, 4, 9), (501, 1, 1), (400, 6, 3)])
+def test_moments_of_variates_are_the_same_with_and_without_the_variates(rng, n, d_x, d_y):
+    both = torch.from_numpy(np.concatenate(gaussian_table(rng, n, d_x, d_y), axis=1))[None]
+    fits = canonical.cross_fit(both, (d_x, d_y), (canonical.cautious,))
+    for found, wanted in zip(
+        vars(fits.moments()).values(), vars(canonical.Moments.of(*fits.variates())).values(), strict=True
+    ):
+        torch.testing.assert_close(found, wanted, atol=1e-10, rtol=1e-10)
+
+
+def test_held_out_correlations_are_those_of_rows_that_were_not_fitted(rng):
+    both = torch.from_numpy(np.concatenate(gaussian_table(rng, 200, 3, 2), axis=1))[None]
+    fits = canonical.cross_fit(both, (3, 2), (canonical.cautious,))
+    found = fits.moments().correlation()[0, :, 0]  # (2, C)
+    for half, (fitted, others) in enumerate([(slice(0, 100), slice(100, 200)), (slice(100, 200), slice(0, 100))]):
+        share_x, share_y = (canonical.cautious(100, d) for d in (3, 2))
+        alone = canonical.directions(both[:, fitted, :3], both[:, fitted, 3:], share_x, share_y)
+        s, t = both[0, others, :3] @ alone.x[0], both[0, others, 3:] @ alone.y[0]
+        wanted = [np.corrcoef(s[:, c].numpy(), t[:, c].numpy())[0, 1] for c in range(2)]
+        np.testing.assert_allclose(found[half].numpy(), wanted, atol=1e-10)
+
+
+def test_one_column_a_side_needs_no_decomposition_to_give_the_same(rng):
+    for rho in (0.0, -0.7, 1.0):
+        x, y = gaussian_table(rng, 80, 1, 1, rho)
+        both = torch.from_numpy(np.concatenate([x, y], axis=1))[None]
+        found = canonical.cross_fit(both, (1, 1), (canonical.faithful, canonical.cautious)).fits[:, 0]
+        for fit, shrink in zip(range(2), (canonical.faithful, canonical.cautious), strict=True):
+            share = shrink(80, 1)
+            wanted = canonical.directions(both[..., :1], both[..., 1:], share, share * (1 + 1e-12))  # the long way
+            for one, other in zip(vars(found[fit]).values(), vars(wanted).values(), strict=True):
+                torch.testing.assert_close(one, other, atol=1e-9, rtol=1e-9)
+
+
 def testgaussian_bias_is_the_mean_excess_at_independence(rng):
     n, d_x, d_y = 60, 3, 4
     x, y = (torch.from_numpy(rng.normal(size=(2000, n, d))) for d in (d_x, d_y))
