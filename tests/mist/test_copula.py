@@ -48,8 +48,8 @@ def test_smooth_scores_are_close_to_scores_and_have_a_gradient(rng):
 
 
 def test_content_order_tells_rows_apart_that_are_nearly_alike(rng):
-    x = torch.from_numpy(rng.normal(size=(1, 20000, 2)))  # so many that single precision would confuse some
-    shuffle = torch.from_numpy(rng.permutation(20000))
+    x = torch.from_numpy(rng.normal(size=(1, 100_000, 2)))  # so many that single precision would confuse some
+    shuffle = torch.from_numpy(rng.permutation(100_000))
     first, second = (content_order(normal_scores(side).normal, (1, 1)) for side in (x, x[:, shuffle]))
     assert torch.equal(x[0, first[0]], x[0, shuffle][second[0]])
 
