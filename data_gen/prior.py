@@ -292,6 +292,8 @@ PRESETS: dict[str, Preset] = {
         {"train": 200_704, "validation": 4096, "calibration": 16_384, "test": 4096},
         512,
     ),
+    # The same tables without any to train on: to calibrate and to measure.
+    "wide-fresh": Preset(_SEEN, {"calibration": 16_384, "test": 16_384}, 512),
     "few-seen": Preset(_FEW, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "rough-seen": Preset(_ROUGH, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "added-seen": Preset(_ADDED, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),

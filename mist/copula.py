@@ -98,14 +98,14 @@ def normal_scores(values: Tensor) -> Scores:
     found = ranked(values.detach().cpu().numpy().swapaxes(1, 2).reshape(-1, n))
     tied = bool(found.ties.any())
     # (B, D, N, 2): all columns without ties hold the same scores, and what standardises one does all
-    placed = torch.from_numpy(found.placed(_table(n, standardised=not tied))).view(batch, d, n, 2)
+    placed = torch.from_numpy(found.placed(score_table(n, standardised=not tied))).view(batch, d, n, 2)
     normal, uniform = placed.permute(3, 0, 2, 1).contiguous()  # (B, N, D) each
     ties = torch.from_numpy(found.ties).view(batch, d)
     return Scores(_standardised(normal) if tied else normal, uniform, ties)
 
 
 @lru_cache(maxsize=32)
-def _table(n: int, standardised: bool) -> np.ndarray:
+def score_table(n: int, standardised: bool) -> np.ndarray:
     """Normal score and uniform rank by twice the mid-rank in n rows, (2N + 1, 2); 0 and 1 are no mid-ranks.
 
     Args:
@@ -162,11 +162,11 @@ def content_order(scores: Tensor, widths: Sequence[int]) -> Tensor:
     both, between = (left + right) / _STEPS, (left - right) / _STEPS  # (B, N)
     swapped = (np.square(both) * between).sum(1, keepdims=True) < 0  # turns when the sides are swapped
     order = (both + np.where(swapped, -0.3, 0.3) * between).argsort(axis=1, kind="stable")
-    return torch.from_numpy(order[:, _mixing(order.shape[1])]).to(scores.device)
+    return torch.from_numpy(order[:, mixing(order.shape[1])]).to(scores.device)
 
 
 @lru_cache(maxsize=32)
-def _mixing(n: int) -> np.ndarray:
+def mixing(n: int) -> np.ndarray:
     """A fixed order of n rows, (N,) int64."""
     return np.random.default_rng(n).permutation(n)
 

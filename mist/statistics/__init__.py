@@ -5,6 +5,7 @@ increasing maps of single columns. `summarise` is the one entry; training and in
 """
 
 from mist.statistics.anchors import ANCHORS
-from mist.statistics.summary import GROUPS, summarise
+from mist.statistics.compiled import summarise
+from mist.statistics.summary import GROUPS
 
 __all__ = ["ANCHORS", "GROUPS", "summarise"]

@@ -1,6 +1,6 @@
 """Around every row of B tables: how many rows are closer, in each side, than its nearest ones in the joint space.
 
-The extension `_counts`, in C++, sorts the rows where columns are few, and takes eight rows at once; where it was not
+The extension `_native`, in C++, sorts the rows where columns are few, and takes eight rows at once; where it was not
 built, numpy does the same by blocks of all distances, many times as slowly.
 """
 
@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 try:
-    import mist.statistics._counts as _counts
+    import mist.statistics._native as _native
 
     COMPILED = True
 except ImportError:  # built without a compiler
@@ -55,7 +55,7 @@ def _compiled(
     right = np.ascontiguousarray(t.swapaxes(1, 2), np.float32)
     steps = np.array(widths, np.int32)
     found = np.empty((3, len(steps), batch, n, len(ks)), np.int32)
-    _counts.counts(left, right, tied.astype(np.int32), ks.astype(np.int32), steps, batch, n, euclidean, *SLACK, found)
+    _native.counts(left, right, tied.astype(np.int32), ks.astype(np.int32), steps, batch, n, euclidean, *SLACK, found)
     return [found[:, step] for step in range(len(steps))]
 
 

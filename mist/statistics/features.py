@@ -50,13 +50,13 @@ def _waves(sides: Sequence[Tensor]) -> Tensor:
 
     Those of float32 take less time, and so do rows that lie side by side.
     """
-    angles = torch.cat([torch.from_numpy(_projections(side.shape[2])) @ side.transpose(1, 2) for side in sides]).float()
+    angles = torch.cat([torch.from_numpy(projections(side.shape[2])) @ side.transpose(1, 2) for side in sides]).float()
     waves = torch.cat([torch.cos(angles), torch.sin(angles)], dim=1).double()  # (S B, 2P, N)
     return layer_norm(waves, waves.shape[2:], eps=1e-12)
 
 
 @cache
-def _projections(count: int) -> np.ndarray:
+def projections(count: int) -> np.ndarray:
     """Directions in so many variates and at several scales, (P, C) float64; one draw each, the same always."""
     rng = np.random.default_rng(count)
     scales = np.geomspace(0.5, 4.0, PROJECTIONS)  # from half a standard deviation to several periods

@@ -57,10 +57,25 @@ class Matching:
 def matching(u: Tensor, v: Tensor) -> Matching:
     """Average over the matches of columns of normal scores u (B, N, D_x) and v (B, N, D_y)."""
     batch, n = u.shape[:2]
-    most = max(u.shape[2], v.shape[2])
-    if n > ROWS or most > COLUMNS:
-        return Matching(u.new_zeros(batch, 1, FEATURES), torch.zeros(batch, 1, dtype=torch.bool), u.new_zeros(batch))
-    r = _padded(_standard(u).transpose(1, 2) @ _standard(v) / n, most).clamp(-1 + 1e-6, 1 - 1e-6)  # (B, D, D)
+    if not may_average(n, u.shape[2], v.shape[2]):
+        return none(u.new_zeros(batch))
+    return averaged(_standard(u).transpose(1, 2) @ _standard(v) / n, n)
+
+
+def may_average(n: int, d_x: int, d_y: int) -> bool:
+    """Whether tables of n rows are few enough in rows and columns for an average to be taken."""
+    return n <= ROWS and max(d_x, d_y) <= COLUMNS
+
+
+def none(zeros: Tensor) -> Matching:
+    """That of tables where no average is taken, given as many zeros, (B,)."""
+    return Matching(zeros.new_zeros(len(zeros), 1, FEATURES), torch.zeros(len(zeros), 1, dtype=torch.bool), zeros)
+
+
+def averaged(r: Tensor, n: int) -> Matching:
+    """Average over the matches of columns with correlations r (B, D_x, D_y) in n rows."""
+    most = max(r.shape[1:])
+    r = _padded(r, most).clamp(-1 + 1e-6, 1 - 1e-6)  # (B, D, D)
     parts = [_averaged(part, n - 1) for part in r.split(max(1, AT_ONCE // (LAWS * most**2)))]
     ratio, nats = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))  # (LAWS, B)
     weight = torch.cat([ratio, torch.zeros_like(ratio[:1])]).softmax(0)[:-1]  # independence is a law, too
@@ -68,7 +83,7 @@ def matching(u: Tensor, v: Tensor) -> Matching:
     spread = ((weight * (nats - mean).square()).sum(0) + (1 - weight.sum(0)) * mean.square()).clamp_min(0.0).sqrt()
     total = ratio.logsumexp(0) - math.log(LAWS)
     tokens = torch.stack([*ratio.clamp_min(LEAST), *nats, mean, spread, total, ratio.amax(0)], dim=-1)
-    return Matching(tokens.unsqueeze(1), torch.ones(batch, 1, dtype=torch.bool), mean)
+    return Matching(tokens.unsqueeze(1), torch.ones(len(r), 1, dtype=torch.bool), mean)
 
 
 def _standard(u: Tensor) -> Tensor:

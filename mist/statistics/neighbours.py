@@ -118,12 +118,12 @@ def _from_counts(counts: Counts) -> Neighbours:
 
 
 def _contributions(counts: Counts) -> np.ndarray:
-    psi = _psi(counts.shape[2])
+    psi = digammas(counts.shape[2])
     of_k, of_s, of_t = psi.take(counts)
     return of_k + psi[-1] - of_s - of_t
 
 
 @lru_cache(maxsize=32)
-def _psi(n: int) -> np.ndarray:
+def digammas(n: int) -> np.ndarray:
     """Digamma of 0 to n, (n + 1,); that of 0 is not used."""
     return digamma(np.arange(n + 1))

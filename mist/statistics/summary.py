@@ -41,7 +41,7 @@ Entry = tuple[Neighbours, Neighbours, int]  # estimates on all rows looked at, o
 
 
 def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
-    """Statistics tokens of B tables of one shape.
+    """Statistics tokens of B tables of one shape, by torch; `compiled.summarise` has the same ones sooner.
 
     Args:
         x: Raw values of one side, (B, N, D_x), finite, N >= 8.
@@ -73,9 +73,9 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
         "rows": _row_tokens(spectrum, all_local, lead_local),
         "matching": averaged.tokens,
     }
-    masks = _all_there([group.shape[1] for group in tokens.values()], len(x))
+    masks = all_there([group.shape[1] for group in tokens.values()], len(x))
     return Batch(
-        tokens=dict(zip(tokens, _squashed(list(tokens.values())), strict=True)),
+        tokens=dict(zip(tokens, squashed(list(tokens.values())), strict=True)),
         masks=dict(zip(tokens, masks, strict=True)) | {"matching": averaged.masks},
         anchors=anchors(spectrum, matched, near, waves, turned.total, averaged).float(),
         n=torch.full((len(x),), n),
@@ -84,7 +84,7 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
     )
 
 
-def _squashed(groups: list[Tensor]) -> list[Tensor]:
+def squashed(groups: list[Tensor]) -> list[Tensor]:
     """Groups (B, T, F) as float32 with outliers tamed: identity near 0, logarithmic beyond about 5."""
     flat = torch.cat([group.flatten(1) for group in groups], dim=1)  # in one go: the number of calls takes the time
     tamed = (5.0 * torch.asinh(flat / 5.0)).float()
@@ -92,7 +92,7 @@ def _squashed(groups: list[Tensor]) -> list[Tensor]:
     return [part.view(group.shape) for part, group in zip(parts, groups, strict=True)]
 
 
-def _all_there(lengths: list[int], batch: int) -> Sequence[Tensor]:
+def all_there(lengths: list[int], batch: int) -> Sequence[Tensor]:
     """Masks (B, T) of groups of so many tokens, none of which is missing."""
     return torch.from_numpy(np.ones((batch, sum(lengths)), dtype=bool)).split_with_sizes(lengths, dim=1)
 

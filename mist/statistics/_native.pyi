@@ -1,0 +1,36 @@
+from collections.abc import Buffer
+
+def counts(
+    s: Buffer,
+    t: Buffer,
+    tied: Buffer,
+    k: Buffer,
+    widths: Buffer,
+    tables: int,
+    rows: int,
+    euclidean: bool,
+    relative: float,
+    absolute: float,
+    out: Buffer,
+) -> None: ...
+def summarise(
+    x: Buffer,
+    y: Buffer,
+    tables: int,
+    rows: int,
+    d_x: int,
+    d_y: int,
+    scores: Buffer,
+    raw_scores: Buffer,
+    mixing: Buffer,
+    psi: Buffer,
+    projections: Buffer,
+    all: int,
+    first: int,
+    leading: int,
+    matched: int,
+    gaussian_bias: float,
+    tokens: Buffer,
+    anchors: Buffer,
+    correlations: Buffer,
+) -> None: ...
