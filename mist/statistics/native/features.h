@@ -105,7 +105,7 @@ struct FeatureSets {
         if (d == 1)
             std::copy(white, white + n, out);
         else {
-            double moment[LEADING * LEADING], values[LEADING], axes[LEADING * LEADING];
+            double moment[LEADING * LEADING], values[LEADING], axes[LEADING * LEADING] = {};
             double *weight = space.take<double>(n);
             for (Index i = 0; i < n; i++) {
                 weight[i] = 3.0 * other[i] * other[i];

@@ -204,23 +204,47 @@ INLINE void singular_values(const double *matrix, int d, Space &space, double *v
         values[i] = std::sqrt(positive(-values[i]));
 }
 
-// Cosines of N angles, and sines where asked for; right to a few 1e-7 for angles up to some thousands.
+// Cosines and sines of angles up to some thousands, right to a few 1e-7.
+INLINE void wave(Singles x, Singles *cosine, Singles *sine) {
+    const Singles shifted = x * 0.636619772f + 12582912.0f, turns = shifted - 12582912.0f;
+    Wholes quarter;  // how many quarter turns: the last digits of the sum
+    std::memcpy(&quarter, &shifted, sizeof quarter);
+    Singles r = x - turns * 1.5703125f;  // less these, in three parts whose products lose no digits
+    r -= turns * 4.837512969970703125e-4f;
+    r -= turns * 7.54978995489188216e-8f;
+    const Singles s = r * r;
+    const Singles odd = r + r * s * (-1.6666654611e-1f + s * (8.3321608736e-3f - s * 1.9515295891e-4f));
+    const Singles even = 1.0f - 0.5f * s + s * s * (4.166664568298827e-2f + s * (-1.388731625493765e-3f + s * 2.443315711809948e-5f));
+    const Wholes turned = (quarter & 1) != 0;
+    const Singles one = turned ? odd : even, other = turned ? even : odd;
+    const Wholes sign_of_one = ((quarter + 1) & 2) << 30, sign_of_other = (quarter & 2) << 30;
+    Wholes bits;
+    std::memcpy(&bits, &one, sizeof bits);
+    bits ^= sign_of_one;
+    std::memcpy(cosine, &bits, sizeof bits);
+    std::memcpy(&bits, &other, sizeof bits);
+    bits ^= sign_of_other;
+    std::memcpy(sine, &bits, sizeof bits);
+}
+
+// Cosines of N angles, and sines where asked for.
 INLINE void waves(const float *angles, Index n, float *cosines, float *sines) {
-    for (Index i = 0; i < n; i++) {
-        const float x = angles[i], shifted = x * 0.636619772f + 12582912.0f;  // the sum's last digits are the quadrant
-        int32_t bits;
-        std::memcpy(&bits, &shifted, 4);
-        const float turns = shifted - 12582912.0f;
-        float r = x - turns * 1.5703125f;  // a quarter turn in three parts, whose products lose no digits
-        r -= turns * 4.837512969970703125e-4f;
-        r -= turns * 7.54978995489188216e-8f;
-        const float s = r * r;
-        const float sine = r + r * s * (-1.6666654611e-1f + s * (8.3321608736e-3f - s * 1.9515295891e-4f));
-        const float cosine = 1.0f - 0.5f * s + s * s * (4.166664568298827e-2f + s * (-1.388731625493765e-3f + s * 2.443315711809948e-5f));
-        const bool odd = bits & 1;
-        const float c = odd ? sine : cosine, d = odd ? cosine : sine;
-        cosines[i] = (bits + 1) & 2 ? -c : c;
+    constexpr int lanes = Vector<float>::lanes;
+    Singles cosine, sine;
+    Index i = 0;
+    for (; i + lanes <= n; i += lanes) {
+        wave(*reinterpret_cast<const Singles *>(angles + i), &cosine, &sine);
+        *reinterpret_cast<Singles *>(cosines + i) = cosine;
         if (sines != nullptr)
-            sines[i] = bits & 2 ? -d : d;
+            *reinterpret_cast<Singles *>(sines + i) = sine;
+    }
+    Singles last = {};
+    for (Index rest = i; rest < n; rest++)
+        last[rest - i] = angles[rest];
+    wave(last, &cosine, &sine);
+    for (Index rest = i; rest < n; rest++) {
+        cosines[rest] = cosine[rest - i];
+        if (sines != nullptr)
+            sines[rest] = sine[rest - i];
     }
 }
