@@ -161,7 +161,8 @@ def fingerprint(store: Store, split: str, index: int) -> str:
 @cache
 def _sources() -> bytes:
     folder = Path(mist.statistics.__file__).parent
-    paths = [Path(mist.copula.__file__), *sorted([*folder.glob("*.py"), *folder.glob("*.cpp")])]
+    ours = [path for path in folder.rglob("*") if path.suffix in (".py", ".cpp", ".h")]
+    paths = [Path(mist.copula.__file__), *sorted(ours)]
     return b"".join(path.read_bytes() for path in paths)
 
 
