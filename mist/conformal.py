@@ -45,7 +45,8 @@ def fit(
         taus: Increasing levels, (K,), the median among them.
         shifted: Further sets by name, of laws the network never saw. Some of their bent tables join those of `outcomes`
             in the fit of the default offsets; and the cautious offsets are fitted too: on every set alone, each side of
-            it and the whole, the widest taken. The default ones of the bent side then go a part of the way to these.
+            it and the whole, the widest taken. The default ones then go a part of the way to these, and tables like
+            those of `outcomes` pay for it.
 
     Returns:
         The record to keep beside the weights.
@@ -64,22 +65,22 @@ def fit(
     def plain(levels: Array) -> Array:
         return np.concatenate([_fit_set(side, taus, levels, *edges) for side in (bent, straight)])
 
-    default, cautious = plain(np.array(taus)), None
+    widest, cautious = plain(np.array(taus)), None
+    share = np.repeat(CAUTION, cells(edges))[:, None]
     if shifted:
         sides = [
             np.concatenate([_fit_set(part, taus, np.array(taus), *edges) for part in parts])
             for each in sets.values()
             for parts in ((_side(each, taus, straight=False), _side(each, taus, straight=True)), (each, each))
         ]
-        widest = _widest([default, *sides], taus)
+        widest = _widest([widest, *sides], taus)
         cautious = _rows(widest)
-        share = np.repeat(CAUTION, cells(edges))[:, None]
 
-        def leaning(levels: Array) -> Array:
-            offsets = plain(levels)
-            return offsets + share * (widest - offsets)
+    def leaning(levels: Array) -> Array:
+        offsets = plain(levels)
+        return offsets + share * (widest - offsets)
 
-        default = _paid(leaning, outcomes, taus, edges)
+    default = _paid(leaning if shifted else plain, outcomes, taus, edges)
     default = _narrowed(default, outcomes, taus, edges)
     tables = {name: len(each) for name, each in sets.items()}
     return Calibration(tuple(taus), *edges, default=_rows(default), cautious=cautious, tables=tables)
@@ -115,7 +116,8 @@ def _paid(
     """Offsets (G, K) that lean towards cautious ones, from levels at which the tables of `outcomes` pay for that.
 
     Every outer interval begins with offsets of levels nearer to the median, the nearest ones with which it still misses
-    no more than 1 - SPARE of what it may; all levels are sought at once.
+    no more than the share 1 - SPARE of what it may, and no more on a side than its level says; all levels are sought at
+    once.
 
     Args:
         leaning: Offsets that begin with those of given levels, (K,).
@@ -131,8 +133,8 @@ def _paid(
         tried = (least + most) / 2
         quantiles = _calibrated(leaning(np.where(nominal < 0.5, tried, 1 - tried)), outcomes, taus, edges)
         low, high = np.minimum(quantiles, quantiles[:, ::-1]), np.maximum(quantiles, quantiles[:, ::-1])
-        missed = 1 - ((low <= truth[:, None]) & (truth[:, None] <= high)).mean(axis=0)  # (K,), symmetric
-        may = outer & (missed <= (1 - SPARE) * 2 * tails)
+        below, above = (truth[:, None] < low).mean(axis=0), (truth[:, None] > high).mean(axis=0)  # (K,), symmetric
+        may = outer & (below + above <= (1 - SPARE) * 2 * tails) & (np.maximum(below, above) <= tails)
         least, most = np.where(may, tried, least), np.where(may, most, tried)
     return leaning(np.where(nominal < 0.5, least, 1 - least))
 

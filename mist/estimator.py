@@ -15,8 +15,8 @@ from torch import Tensor
 from mist import checkpoint
 from mist.batch import Batch
 from mist.checkpoint import Checkpoint
-from mist.direct import direct
 from mist.errors import CheckpointError, InputError
+from mist.forward import Forward
 from mist.notices import Array, Notice
 from mist.prepare import Limits, Table, check, on_cpu, one_thread, tabulate
 from mist.quantiles import LEVELS, MEDIAN, interpolate, mean, of_a_constant
@@ -117,7 +117,8 @@ class Estimator:
     def __init__(self, model: Checkpoint, device: torch.device):
         self.checkpoint = model
         self.device = device
-        self._network = direct(model.network.to(device).eval().requires_grad_(False))
+        self._network = model.network.to(device).eval().requires_grad_(False)
+        self._forward = Forward(self._network)
 
     def estimate(
         self, x: Any, y: Any, level: float = 0.9, cautious: bool = False, allow_untrained_dimensions: bool = False
@@ -176,7 +177,7 @@ class Estimator:
     def quantiles(self, batch: Batch, cautious: bool = False) -> Tensor:
         """Calibrated quantiles in nats of tables already summarised, (B, K) float64 on the CPU."""
         with torch.no_grad(), one_thread():
-            raw = self._network.forward(batch.to(self.device)).double().cpu()  # (B, K)
+            raw = self._forward(batch.to(self.device), _threads()).double().cpu()  # (B, K)
         calibration = self.checkpoint.calibration
         if calibration is None:
             return raw

@@ -1,14 +1,14 @@
-import copy
-
 import numpy as np
 import pytest
 import torch
 
+from mist import forward
 from mist.batch import Batch
-from mist.direct import direct
+from mist.forward import Forward
 from mist.network import Network, NetworkConfig
 from mist.prepare import tabulate
 from mist.quantiles import LEVELS
+from mist.statistics import GROUPS
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def network(request):
     network = Network(NetworkConfig(width=32, depth=2, heads=2, row_width=16, row_queries=2, rows=request.param))
     for weight in network.parameters():  # far from the gentle start, where crossing would be easy
         weight.data += 0.5 * torch.randn_like(weight) if weight.requires_grad else 0.0
-    return network.eval()
+    return network.eval().requires_grad_(False)
 
 
 def test_quantiles_never_cross_and_are_never_negative(network, batch):
@@ -49,12 +49,57 @@ def test_order_of_tokens_changes_nothing(network, batch):
     torch.testing.assert_close(network(one), network(two), atol=1e-5, rtol=1e-5)
 
 
-def test_a_network_made_ready_answers_the_same(network, batch):
+@pytest.mark.skipif(not forward.COMPILED, reason="built without a compiler")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_compiled_answers_are_those_of_torch(network, batch, threads, monkeypatch):
+    monkeypatch.setattr(forward, "SHARED", 2)
     wanted, state = network(batch), {name: value.clone() for name, value in network.state_dict().items()}
-    ready = direct(copy.deepcopy(network))
-    torch.testing.assert_close(ready.forward(batch), wanted, atol=1e-6, rtol=1e-6)
-    for name, value in ready.state_dict().items():  # what a checkpoint holds
+    with torch.no_grad():
+        torch.testing.assert_close(Forward(network)(batch, threads), wanted, atol=1e-5, rtol=1e-5)
+    for name, value in network.state_dict().items():  # what a checkpoint holds
         assert torch.equal(value, state[name])
+
+
+@pytest.mark.skipif(not forward.COMPILED, reason="built without a compiler")
+def test_compiled_answers_do_not_depend_on_who_is_beside(network, batch):
+    answers = Forward(network)
+    together = answers(batch)
+    for index in range(len(batch)):
+        assert torch.equal(answers(batch.take(torch.tensor([index])))[0], together[index])
+
+
+def test_a_network_that_does_not_fit_the_extension_is_answered_by_torch(batch):
+    torch.manual_seed(1)
+    network = Network(NetworkConfig(width=24, depth=1, heads=2, rows=False)).eval().requires_grad_(False)
+    torch.testing.assert_close(Forward(network)(batch), network(batch))
+
+
+@pytest.mark.skipif(not forward.COMPILED, reason="built without a compiler")
+def test_compiled_answers_refuse_what_does_not_fit(network, batch):
+    answers = Forward(network)
+    weights, sizes, features = answers._packed
+    tokens, masks = (tuple(part[name].numpy() for name in GROUPS) for part in (batch.tokens, batch.masks))
+    given = {
+        "weights": weights,
+        "sizes": sizes,
+        "features": features,
+        "tokens": tokens,
+        "masks": masks,
+        "anchors": batch.anchors.numpy(),
+        "tables": len(batch),
+        "out": np.zeros((len(batch), len(LEVELS)), np.float32),
+    }
+    forward._forward.forward(*given.values())
+    for changed in (
+        {"weights": weights[:-1]},
+        {"features": features + 1},
+        {"tokens": tokens[1:]},
+        {"anchors": given["anchors"][1:]},
+        {"tables": 0},
+        {"out": given["out"][:, 1:].copy()},
+    ):
+        with pytest.raises(ValueError, match="got"):
+            forward._forward.forward(*(given | changed).values())
 
 
 def test_an_untrained_network_answers_near_its_anchors(batch):
