@@ -24,8 +24,8 @@ from eval.baselines import build
 from eval.errors import EvalError
 from eval.losses import OURS
 from eval.memory import PeakMemory
-from mist import checkpoint, load
-from mist.statistics.counting import COMPILED
+from mist import checkpoint, forward, load
+from mist.statistics import counting
 
 HEADING = "\n## Latency\n\n"
 PAIRS = (600, 500)  # tables of one column a side in a batch, and their rows
@@ -88,7 +88,7 @@ def latency(config: LatencyConfig) -> Path:
         "repeats": config.repeats,
         "in_a_row": config.in_a_row,
         "machine": machine(),
-        "compiled": COMPILED,
+        "compiled": counting.COMPILED and forward.COMPILED,
         "single": [
             {"n": n, "d_x": d_x, "d_y": d_y, "estimator": name, **_summary(found)}
             for ((n, d_x, d_y), name), found in runs.items()
@@ -125,8 +125,8 @@ def in_words(record: Mapping[str, Any]) -> str:
     text = [
         f"Medians over {record['repeats']} rounds in one process, all sizes and estimators in turn, "
         f"up to {record['in_a_row']} answers in a row each; in brackets that of the first of a row, right after "
-        f"another estimator. {host['processor']}, {host['cores']} cores, load average {load_average}; neighbours "
-        f"counted by {'compiled code' if record['compiled'] else 'numpy alone'}.\n",
+        f"another estimator. {host['processor']}, {host['cores']} cores, load average {load_average}; ours by "
+        f"{'compiled code' if record['compiled'] else 'numpy and torch'}.\n",
         *lines,
         f"\n{batch['pairs']} pairs of {batch['n']} rows in one call: {batch['pairs_per_second']:.0f} pairs/s.",
     ]

@@ -25,12 +25,9 @@ POOLED_STEP = 2  # every second shifted table joins the default offsets of the b
 # the noise of the group's own; the noise averages out over groups, the bias does not, so this is kept low.
 SHRINK_MISSES = 2.0
 
-# How far the default offsets of the bent and of the straight side go towards the cautious ones. Tables like the
-# training's pay for it: the offsets that this begins with are those of levels nearer to the median, chosen so that
-# outer intervals miss SPARE less of these tables than they may. Judged by leaving one shifted law out at a time, and by
-# coverage of fresh tables like the training's: training/LOG.md has the figures.
-CAUTION = 0.7, 0.2
-SPARE = 0.13  # the 90 % interval covers .913: a fresh draw of some thousand tables differs by .003
+# How far the default offsets of the bent side go towards the cautious ones, paid for by what the straight side has to
+# spare. Judged by leaving one shifted law out at a time: training/LOG.md has the figures.
+CAUTION = 0.5
 INNERMOST = 0.2  # lower level from which an interval is an inner one: central intervals of at most 60 %
 MOST_NARROWED = 0.5  # of the scale
 
@@ -45,8 +42,7 @@ def fit(
         taus: Increasing levels, (K,), the median among them.
         shifted: Further sets by name, of laws the network never saw. Some of their bent tables join those of `outcomes`
             in the fit of the default offsets; and the cautious offsets are fitted too: on every set alone, each side of
-            it and the whole, the widest taken. The default ones then go a part of the way to these, and tables like
-            those of `outcomes` pay for it.
+            it and the whole, the widest taken. The default ones of the bent side then go a part of the way to these.
 
     Returns:
         The record to keep beside the weights.
@@ -59,29 +55,22 @@ def fit(
         _check(name, each, taus)
     edges = (_edges(outcomes.n, 3), _edges(outcomes.d, 2), _edges(outcomes.quantiles[:, taus.index(0.5)], 4))
     some = [each.where(torch.arange(0, len(each), POOLED_STEP)) for each in (shifted or {}).values()]
-    bent = Outcomes.cat([_side(each, taus, straight=False) for each in (outcomes, *some)])
-    straight = _side(outcomes, taus, straight=True)
-
-    def plain(levels: Array) -> Array:
-        return np.concatenate([_fit_set(side, taus, levels, *edges) for side in (bent, straight)])
-
-    widest, cautious = plain(np.array(taus)), None
-    share = np.repeat(CAUTION, cells(edges))[:, None]
+    bent = [_side(each, taus, straight=False) for each in (outcomes, *some)]
+    default = np.concatenate(
+        [_fit_set(Outcomes.cat(bent), taus, *edges), _fit_set(_side(outcomes, taus, straight=True), taus, *edges)]
+    )
+    cautious = None
     if shifted:
         sides = [
-            np.concatenate([_fit_set(part, taus, np.array(taus), *edges) for part in parts])
+            np.concatenate([_fit_set(part, taus, *edges) for part in parts])
             for each in sets.values()
             for parts in ((_side(each, taus, straight=False), _side(each, taus, straight=True)), (each, each))
         ]
-        widest = _widest([widest, *sides], taus)
+        widest = _widest([default, *sides], taus)
         cautious = _rows(widest)
-
-    def leaning(levels: Array) -> Array:
-        offsets = plain(levels)
-        return offsets + share * (widest - offsets)
-
-    default = _paid(leaning if shifted else plain, outcomes, taus, edges)
-    default = _narrowed(default, outcomes, taus, edges)
+        bent_groups = np.arange(len(default))[:, None] < cells(edges)
+        default = np.where(bent_groups, default + CAUTION * (widest - default), default)
+    default = _spent(_narrowed(default, outcomes, taus, edges), outcomes, taus, edges)
     tables = {name: len(each) for name, each in sets.items()}
     return Calibration(tuple(taus), *edges, default=_rows(default), cautious=cautious, tables=tables)
 
@@ -110,33 +99,29 @@ def _narrowed(offsets: Array, outcomes: Outcomes, taus: tuple[float, ...], edges
     return offsets
 
 
-def _paid(
-    leaning: Callable[[Array], Array], outcomes: Outcomes, taus: tuple[float, ...], edges: tuple[Edges, Edges, Edges]
-) -> Array:
-    """Offsets (G, K) that lean towards cautious ones, from levels at which the tables of `outcomes` pay for that.
+def _spent(offsets: Array, outcomes: Outcomes, taus: tuple[float, ...], edges: tuple[Edges, Edges, Edges]) -> Array:
+    """Offsets (G, K) whose outer levels are missed by straight tables as often as they say, not less often.
 
-    Every outer interval begins with offsets of levels nearer to the median, the nearest ones with which it still misses
-    no more than the share 1 - SPARE of what it may, and no more on a side than its level says; all levels are sought at
-    once.
-
-    Args:
-        leaning: Offsets that begin with those of given levels, (K,).
-        outcomes: Tables drawn as the training's are.
-        taus: The levels whose offsets are sought, (K,).
-        edges: Of the groups.
+    A lower level of 0 is never missed, so that levels which each hold are missed too rarely together. The straight
+    side, whose laws are alike, needs nothing to spare: each level moves towards the median by one share of the scale
+    while the tables beyond it, and one more in every group for the fresh table, are no more than it says.
     """
-    truth, nominal = outcomes.mi_nats.double().numpy(), np.array(taus)
-    tails = np.minimum(nominal, 1 - nominal)
-    outer = tails < INNERMOST
-    least, most = tails.copy(), np.where(outer, INNERMOST, tails)
-    for _ in range(10):
-        tried = (least + most) / 2
-        quantiles = _calibrated(leaning(np.where(nominal < 0.5, tried, 1 - tried)), outcomes, taus, edges)
-        low, high = np.minimum(quantiles, quantiles[:, ::-1]), np.maximum(quantiles, quantiles[:, ::-1])
-        below, above = (truth[:, None] < low).mean(axis=0), (truth[:, None] > high).mean(axis=0)  # (K,), symmetric
-        may = outer & (below + above <= (1 - SPARE) * 2 * tails) & (np.maximum(below, above) <= tails)
-        least, most = np.where(may, tried, least), np.where(may, most, tried)
-    return leaning(np.where(nominal < 0.5, least, 1 - least))
+    straight = outcomes.where(_straight(outcomes, taus))
+    truth, groups = straight.mi_nats.double().numpy(), cells(edges)
+    if len(straight) < MIN_TABLES:
+        return offsets
+
+    def may_rise(start: Array, direction: Array, level: int, share: float) -> bool:
+        value = _calibrated(start + share * direction, straight, taus, edges)[:, level]
+        beyond = int((truth < value if taus[level] < 0.5 else truth > value).sum())
+        return beyond + groups <= min(taus[level], 1 - taus[level]) * (len(truth) + groups)
+
+    for level in sorted(range(len(taus)), key=lambda level: -min(taus[level], 1 - taus[level])):  # inner ones first
+        if min(taus[level], 1 - taus[level]) < INNERMOST:
+            direction = np.zeros_like(offsets)
+            direction[groups:, level] = 1.0 if taus[level] < 0.5 else -1.0
+            offsets = offsets + _furthest(partial(may_rise, offsets, direction, level)) * direction
+    return offsets
 
 
 def _furthest(holds: Callable[[float], bool]) -> float:
@@ -181,21 +166,21 @@ def _check(name: str, outcomes: Outcomes, taus: tuple[float, ...]) -> None:
         )
 
 
-def _fit_set(outcomes: Outcomes, taus: tuple[float, ...], levels: Array, *edges: tuple[float, ...]) -> Array:
-    """Offsets of quantiles at taus that put them at levels (K,), by group of one set, shrunk to its marginal ones."""
+def _fit_set(outcomes: Outcomes, taus: tuple[float, ...], *edges: tuple[float, ...]) -> Array:
+    """Group offsets of one set, shrunk to its marginal ones, (G, K)."""
     quantiles, mi_nats = outcomes.quantiles.double().numpy(), outcomes.mi_nats.double().numpy()
     scores = (mi_nats[:, None] - quantiles) / scale(quantiles, taus)[:, None]  # (N, K)
-    marginal, _ = _order_statistics(scores, levels)
+    marginal, _ = _order_statistics(scores, taus)
     group_of = cell(quantiles[:, taus.index(0.5)], outcomes.n.numpy(), outcomes.d.numpy(), *edges)
     rows = []
     for group in range(cells(edges)):
         members = scores[group_of == group]
-        own, trust = _order_statistics(members, levels) if len(members) else (marginal, np.zeros_like(marginal))
+        own, trust = _order_statistics(members, taus) if len(members) else (marginal, np.zeros_like(marginal))
         rows.append(marginal + trust * (own - marginal))
     return np.stack(rows)
 
 
-def _order_statistics(scores: Array, levels: Array) -> tuple[Array, Array]:
+def _order_statistics(scores: Array, taus: tuple[float, ...]) -> tuple[Array, Array]:
     """The conformal offset of every level and how far to trust it, both (K,); the median's offset is 0.
 
     Below the median the floor((N + 1) tau)-th least score, above it the ceil((N + 1) tau)-th: each errs towards a wider
@@ -204,7 +189,7 @@ def _order_statistics(scores: Array, levels: Array) -> tuple[Array, Array]:
     count = len(scores)
     ordered = np.sort(scores, axis=0)
     offsets, trust = [], []
-    for k, tau in enumerate(levels.tolist()):
+    for k, tau in enumerate(taus):
         rank = floor((count + 1) * tau + 1e-9) if tau < 0.5 else ceil((count + 1) * tau - 1e-9)
         misses = count * min(tau, 1 - tau)
         offsets.append(0.0 if tau == 0.5 else ordered[min(max(rank, 1), count) - 1, k])

@@ -1,4 +1,4 @@
-"""A network's answers by the extension `_forward`, in C++: the numbers of `network.py`, three times as fast for a table.
+"""A network's answers by the extension `_forward`, in C++: the numbers of `network.py`, several times as fast.
 
 A table is a few dozen tokens, so torch spends most of its time between the products. Where the extension was not built,
 or the network is on a GPU, torch answers.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -12,6 +13,7 @@ from rich.table import Table
 from data_gen.store import Store
 from mist import checkpoint
 from mist.calibration import TURNED, Calibration, Outcomes
+from mist.checkpoint import Checkpoint
 from mist.conformal import MIN_TABLES, fit
 from mist.network import Network
 from training.breakdown import Answers, breakdown
@@ -49,15 +51,17 @@ class CalibrateConfig:
     """Processes that turn tables into tokens; 0 for one per core."""
     again: bool = False
     """Calibrate a checkpoint that is calibrated already."""
+    keep: bool = False
+    """Keep the offsets of a calibrated checkpoint: fit nothing, measure them on all the data given."""
 
 
 def calibrate(config: CalibrateConfig) -> str:
-    """Calibrate a checkpoint in place and return its folder.
+    """Calibrate a checkpoint in place, or measure how it is calibrated, and return its folder.
 
     Raises:
         mist.errors.CheckpointError: There is no whole checkpoint.
         data_gen.errors.IncompleteStore: A meta-dataset is not whole.
-        TrainingError: The meta-dataset has too few tables.
+        TrainingError: The meta-dataset has too few tables, or there are no offsets to keep.
     """
     console = Console(stderr=True)
     if config.shards is not None and config.shards < 1:
@@ -65,25 +69,32 @@ def calibrate(config: CalibrateConfig) -> str:
     folder = checkpoint.locate(Path(config.run))
     config = replace(config, tokens=config.tokens or str(folder.parent / "tokens"))  # never within the checkpoint
     found = checkpoint.load(folder, uncalibrated=config.again)
-    if found.calibration is not None and not config.again:
-        console.print(f"{folder} is calibrated already; nothing to do. Pass --again to fit anew.")
+    if config.keep and found.calibration is None:
+        raise TrainingError(f"got --keep for {folder}, which has no offsets to keep; leave out --keep, and --again")
+    if found.calibration is not None and not config.keep:
+        console.print(f"{folder} is calibrated already; nothing to do. Pass --again to fit anew, --keep to measure it.")
         return str(folder)
+    provenance, fitted = found.provenance, found.calibration
+    if fitted is None:
+        fitted, provenance = _fitted(config, found)
+    rows, details = _check(config, found.network, fitted)
+    card = found.card.split(HEADING)[0] + _section(rows) + DETAILS + "\n".join(details)
+    checkpoint.save(folder, replace(found, calibration=fitted, provenance=provenance, card=card))
+    console.print(_sheet(rows))
+    return str(folder)
+
+
+def _fitted(config: CalibrateConfig, found: Checkpoint) -> tuple[Calibration, dict[str, Any]]:
+    """Offsets for a checkpoint, and its provenance with what they were fitted on."""
     prior = _outcomes(found.network, _tables(config, config.data, SPLIT))
     shifted = {
         name: _outcomes(found.network, tables)
         for data in config.shifted
         for name, tables in by_laws(Path(data).name, _tables(config, data, SPLIT)).items()
     }
-    fitted = fit(prior, shifted=shifted or None)
     priors = {Path(data).name: Store.open(data).config for data in config.shifted}
-    provenance = found.provenance | {
-        "calibration": {"data": config.data, "shifted": list(config.shifted), "priors": priors}
-    }
-    rows, details = _check(config, found.network, fitted)
-    card = found.card.split(HEADING)[0] + _section(rows) + DETAILS + "\n".join(details)
-    checkpoint.save(folder, replace(found, calibration=fitted, provenance=provenance, card=card))
-    console.print(_sheet(rows))
-    return str(folder)
+    made = {"calibration": {"data": config.data, "shifted": list(config.shifted), "priors": priors}}
+    return fit(prior, shifted=shifted or None), found.provenance | made
 
 
 @dataclass(frozen=True)
@@ -127,7 +138,7 @@ def _tables(config: CalibrateConfig, data: str, split: str) -> Labelled:
 
 def _unseen(config: CalibrateConfig, data: str) -> Labelled:
     """The tables of a meta-dataset that neither training nor a fit saw: of one that no offset came from, two splits."""
-    tables, fitted = _tables(config, data, CHECK), data in (config.data, *config.shifted)
+    tables, fitted = _tables(config, data, CHECK), not config.keep and data in (config.data, *config.shifted)
     if fitted or SPLIT not in Store.open(data).splits:
         return tables
     return Labelled.cat([tables, _tables(config, data, SPLIT)])

@@ -406,6 +406,19 @@ def test_what_no_offset_came_from_is_measured_on_all_it_holds(config, data, othe
         assert f"| {name} | calibrated | {tables} |" in card
 
 
+def test_offsets_that_are_kept_are_measured_on_other_tables_and_stay_as_they_are(config, data, other_data):
+    run = train(config)
+    kept = CalibrateConfig(run=run, data=other_data, tokens=config.tokens, workers=1, keep=True)
+    with pytest.raises(TrainingError, match="no offsets to keep"):
+        calibrate(kept)
+    before = checkpoint.load(calibrate(CalibrateConfig(run=run, data=data, tokens=config.tokens, workers=1)))
+    after = checkpoint.load(calibrate(kept))
+    assert after.calibration == before.calibration
+    assert after.provenance == before.provenance
+    assert "| other | calibrated | 75 |" in after.card
+    assert "| tiny |" not in after.card
+
+
 def test_a_run_can_end_before_its_schedule(config):
     stopped = train(replace(config, stop=8, validate_every=8))
     whole = train(replace(config, out=config.out + "-whole", validate_every=8))
