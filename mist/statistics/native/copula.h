@@ -1,7 +1,8 @@
 /* Columns -> ranks -> normal scores, in an order of rows that follows from what they hold; as in mist/copula.py. */
 
+// A row by the upper half of its key.
 struct Ordered {
-    uint64_t key;
+    uint32_t high;
     int32_t row;
 };
 
@@ -18,19 +19,19 @@ INLINE uint64_t sortable(double value) {
     return bits >> 63 ? ~bits : bits | (uint64_t{1} << 63);
 }
 
-// Sort entries (N,) by key, equal ones as they stood; `spare` (N,) is memory. Returns where the result lies.
-Ordered *sort(Ordered *entries, Ordered *spare, Index n) {
-    constexpr int DIGITS = 8, VALUES = 256;
-    if (n < VALUES) {
-        std::stable_sort(entries, entries + n, [](const Ordered &a, const Ordered &b) { return a.key < b.key; });
-        return entries;
-    }
+// Rows (N,) by increasing key, equal ones as they stood, in `entries` or `spare` (N,): by the upper half of the keys in
+// three passes, then by all of the key where halves are equal, which they seldom are.
+Ordered *sort(const uint64_t *keys, Index n, Ordered *entries, Ordered *spare) {
+    constexpr int DIGITS = 3, BITS = 11, VALUES = 1 << BITS, FEW_ALIKE = 16;
     int32_t counts[DIGITS][VALUES] = {};
-    for (Index i = 0; i < n; i++)
+    for (Index i = 0; i < n; i++) {
+        const uint32_t high = static_cast<uint32_t>(keys[i] >> 32);
+        entries[i] = {high, static_cast<int32_t>(i)};
         for (int digit = 0; digit < DIGITS; digit++)
-            counts[digit][(entries[i].key >> (8 * digit)) & 255]++;
+            counts[digit][(high >> (BITS * digit)) & (VALUES - 1)]++;
+    }
     for (int digit = 0; digit < DIGITS; digit++) {
-        if (counts[digit][(entries[0].key >> (8 * digit)) & 255] == n)
+        if (counts[digit][(entries[0].high >> (BITS * digit)) & (VALUES - 1)] == n)
             continue;  // all alike
         int32_t total = 0;
         for (int value = 0; value < VALUES; value++) {
@@ -39,8 +40,21 @@ Ordered *sort(Ordered *entries, Ordered *spare, Index n) {
             total += count;
         }
         for (Index i = 0; i < n; i++)
-            spare[counts[digit][(entries[i].key >> (8 * digit)) & 255]++] = entries[i];
+            spare[counts[digit][(entries[i].high >> (BITS * digit)) & (VALUES - 1)]++] = entries[i];
         std::swap(entries, spare);
+    }
+    auto before = [&](const Ordered &a, const Ordered &b) { return keys[a.row] < keys[b.row]; };
+    for (Index first = 0; first < n;) {
+        Index end = first + 1;
+        while (end < n && entries[end].high == entries[first].high)
+            end++;
+        if (end - first > FEW_ALIKE)
+            std::stable_sort(entries + first, entries + end, before);
+        else
+            for (Index i = first + 1; i < end; i++)
+                for (Index j = i; j > first && before(entries[j], entries[j - 1]); j--)
+                    std::swap(entries[j], entries[j - 1]);
+        first = end;
     }
     return entries;
 }
@@ -63,6 +77,7 @@ Scores scores(const Job &job, const double *x, const double *y, const int64_t *k
     const int d = job.d_x + job.d_y;
     Scores found{space.take<double>(d * n), space.take<double>(d * n), space.take<double>(d), false};
     Ordered *entries = space.take<Ordered>(n), *spare = space.take<Ordered>(n);
+    uint64_t *values = space.take<uint64_t>(n);
     int32_t *rows = space.take<int32_t>(d * n), *halves = space.take<int32_t>(d * n), *place = space.take<int32_t>(n);
     double *own = space.take<double>(d * n);  // scores of tied columns by rank
     int64_t *sums[2] = {space.take<int64_t>(n), space.take<int64_t>(n)};
@@ -73,13 +88,13 @@ Scores scores(const Job &job, const double *x, const double *y, const int64_t *k
         const double *column = of_x ? x + c : y + (c - job.d_x);
         const int width = of_x ? job.d_x : job.d_y;
         for (Index i = 0; i < n; i++)
-            entries[i] = {sortable(column[i * width]), static_cast<int32_t>(i)};
-        const Ordered *sorted = sort(entries, spare, n);
+            values[i] = sortable(column[i * width]);
+        const Ordered *sorted = sort(values, n, entries, spare);
         int32_t *row = rows + c * n, *half = halves + c * n;
         Index distinct = 0;
         for (Index first = 0; first < n; distinct++) {
             Index end = first + 1;
-            while (end < n && sorted[end].key == sorted[first].key)
+            while (end < n && values[sorted[end].row] == values[sorted[first].row])
                 end++;
             for (Index i = first; i < end; i++) {
                 row[i] = sorted[i].row;
@@ -116,9 +131,9 @@ Scores scores(const Job &job, const double *x, const double *y, const int64_t *k
     const double share = turn < 0 ? -0.3 : 0.3;  // turns when the sides are swapped
     for (Index i = 0; i < n; i++) {
         const double both = (sums[0][i] + sums[1][i]) / STEPS, between = (sums[0][i] - sums[1][i]) / STEPS;
-        entries[i] = {sortable(both + share * between), static_cast<int32_t>(i)};
+        values[i] = sortable(both + share * between);
     }
-    const Ordered *sorted = sort(entries, spare, n);
+    const Ordered *sorted = sort(values, n, entries, spare);
     for (Index i = 0; i < n; i++)
         place[sorted[job.mixing[i]].row] = static_cast<int32_t>(i);
     for (int c = 0; c < d; c++) {
