@@ -105,8 +105,7 @@ def tabulate(tables: Sequence[tuple[Array, Array]], threads: int = 1) -> Batch:
 
     Args:
         tables: Pairs x (n, d_x), y (n, d_y) of finite values; shapes may differ between tables.
-        threads: Threads that share the groups. One table is the work of one: threads that take turns at so many small
-            operations were measured to be slower.
+        threads: Threads that share the groups; a single table may be shared by two.
 
     Returns:
         A Batch of ``len(tables)`` tables.
@@ -117,7 +116,10 @@ def tabulate(tables: Sequence[tuple[Array, Array]], threads: int = 1) -> Batch:
     pieces = [piece for members in groups.values() for piece in _split(members, threads)]
     jobs = [(_stack(tables, piece, 0), _stack(tables, piece, 1)) for piece in pieces]
     with one_thread():
-        parts = [summarise(*job) for job in jobs] if min(threads, len(jobs)) == 1 else _in_threads(jobs, threads)
+        if min(threads, len(jobs)) == 1:
+            parts = [summarise(*job, threads=threads) for job in jobs]
+        else:
+            parts = _in_threads(jobs, threads)
     if len(parts) == 1:
         return parts[0]
     order = torch.tensor([index for piece in pieces for index in piece])

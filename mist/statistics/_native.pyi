@@ -30,6 +30,7 @@ def summarise(
     leading: int,
     matched: int,
     gaussian_bias: float,
+    threads: int,
     tokens: np.ndarray,
     anchors: np.ndarray,
     correlations: np.ndarray,

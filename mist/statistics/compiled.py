@@ -23,13 +23,14 @@ from mist.statistics.summary import GROUPS, NEIGHBOUR_SETS, TOKEN_ROWS
 from mist.statistics.swirl import COMPONENTS as TURNED
 
 
-def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
+def summarise(x: Tensor, y: Tensor, differentiable: bool = False, threads: int = 1) -> Batch:
     """Statistics tokens of B tables of one shape.
 
     Args:
         x: Raw values of one side, (B, N, D_x), finite, N >= 8.
         y: Raw values of the other side, (B, N, D_y).
         differentiable: Tokens carry a gradient to x and y; see `summary.summarise`, which does it.
+        threads: Threads that a single table of several columns may share, of which it takes two.
     """
     if differentiable or not counting.COMPILED:
         return summary.summarise(x, y, differentiable)
@@ -55,6 +56,7 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False) -> Batch:
         rows.leading,
         rows.matched,
         gaussian_bias(n, d_x, d_y),
+        threads,
         tokens,
         anchors,
         correlations,

@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <future>
 #include <initializer_list>
 #include <new>
 #include <stdexcept>
@@ -159,18 +160,19 @@ PyObject *counts(PyObject *, PyObject *args) {
 
 PyDoc_STRVAR(summarise_doc,
              "summarise(x, y, tables, rows, d_x, d_y, scores, raw_scores, mixing, psi, projections, all, first, leading,\n"
-             "          matched, gaussian_bias, tokens, anchors, correlations)\n--\n\n"
+             "          matched, gaussian_bias, threads, tokens, anchors, correlations)\n--\n\n"
              "Fill tokens (B, F) float32, anchors (B, A) and correlations (B, D_x, D_y) float64 with what x (B, N, D_x) and\n"
              "y (B, N, D_y), float64, have. `scores` and `raw_scores` (2 N + 1, 2) hold normal score and uniform rank by\n"
              "twice the mid-rank, standardised and not; `mixing` (N,) int64 is an order of rows, `psi` (N + 1,) the digamma\n"
-             "function, `projections` (14 x 1 + 14 x 2 + 14 x 3,) are directions in 1, 2 and 3 variates.");
+             "function, `projections` (14 x 1 + 14 x 2 + 14 x 3,) are directions in 1, 2 and 3 variates. One table of several columns\n"
+             "is the work of two of the threads.");
 
 struct Arrays {
     Py_buffer x, y, scores, raw_scores, mixing, psi, projections, tokens, anchors, correlations;
 };
 
 // The work of `summarise` on buffers that are held; false with an error set.
-bool describe(Job &job, Py_ssize_t tables, const Arrays &given) {
+bool describe(Job &job, Py_ssize_t tables, int threads, const Arrays &given) {
     const Py_ssize_t n = job.n, d_x = job.d_x, d_y = job.d_y, one = plain::PROJECTIONS;
     if (tables < 1 || n < 8 || d_x < 1 || d_y < 1) {
         PyErr_Format(PyExc_ValueError, "got %zd tables of %zd rows and %zd + %zd columns, wanted at least 1, 8 and 1 + 1", tables,
@@ -200,7 +202,7 @@ bool describe(Job &job, Py_ssize_t tables, const Arrays &given) {
     bool enough = true, found = true;
     Py_BEGIN_ALLOW_THREADS;
     try {
-        (is_wide() ? wide::summarise : plain::summarise)(job, tables, x, y, tokens, anchors, correlations);
+        (is_wide() ? wide::summarise : plain::summarise)(job, tables, x, y, threads, tokens, anchors, correlations);
     } catch (const std::bad_alloc &) {
         enough = false;
     } catch (const std::exception &) {
@@ -217,13 +219,14 @@ bool describe(Job &job, Py_ssize_t tables, const Arrays &given) {
 PyObject *summarise(PyObject *, PyObject *args) {
     Arrays given;
     Py_ssize_t tables;
+    int threads;
     Job job;
-    if (!PyArg_ParseTuple(args, "y*y*nniiy*y*y*y*y*nnnndw*w*w*", &given.x, &given.y, &tables, &job.n, &job.d_x, &job.d_y,
+    if (!PyArg_ParseTuple(args, "y*y*nniiy*y*y*y*y*nnnndiw*w*w*", &given.x, &given.y, &tables, &job.n, &job.d_x, &job.d_y,
                           &given.scores, &given.raw_scores, &given.mixing, &given.psi, &given.projections, &job.rows.all,
-                          &job.rows.first, &job.rows.leading, &job.rows.matched, &job.gaussian_bias, &given.tokens,
+                          &job.rows.first, &job.rows.leading, &job.rows.matched, &job.gaussian_bias, &threads, &given.tokens,
                           &given.anchors, &given.correlations))
         return nullptr;
-    const bool done = describe(job, tables, given);
+    const bool done = describe(job, tables, threads, given);
     for (Py_buffer *buffer : {&given.x, &given.y, &given.scores, &given.raw_scores, &given.mixing, &given.psi,
                               &given.projections, &given.tokens, &given.anchors, &given.correlations})
         PyBuffer_Release(buffer);

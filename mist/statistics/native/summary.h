@@ -113,9 +113,9 @@ int64_t *keys_of_ranks(const Job &job, Space &space) {
 }
 
 // One table, x (N, D_x) and y (N, D_y) row by row, to its features, tamed, its anchors, and the correlations of all pairs
-// of columns (D_x, D_y).
-void summarise_table(const Job &job, const double *x, const double *y, const int64_t *keys, Space &space, float *tokens,
-                     double *estimates, double *correlations) {
+// of columns (D_x, D_y). Neighbours are sought by a thread of their own, in the space `beside`, if there is one.
+void summarise_table(const Job &job, const double *x, const double *y, const int64_t *keys, Space &space, Space *beside,
+                     float *tokens, double *estimates, double *correlations) {
     const Index n = job.n;
     const int d_x = job.d_x, d_y = job.d_y;
     const Scores all = scores(job, x, y, keys, space);
@@ -124,10 +124,15 @@ void summarise_table(const Job &job, const double *x, const double *y, const int
     const Spectrum spectrum(columns, space);
     const Coefficients coefficients(job, all, space);
     const Swirl swirl(u, v, n, n, d_x, d_y, coefficients.energy, space);
-    const NeighbourSets near(job, all, spectrum, swirl, space);
+    std::future<NeighbourSets> sought;
+    if (beside != nullptr)
+        sought = std::async(std::launch::async, [&] { return NeighbourSets(job, all, spectrum, swirl, *beside); });
     // of one column a side the neighbours of all columns say all of the matched pair, too
-    const Pairs pairs(job, all, coefficients, d_x == 1 && d_y == 1 ? &near.sets[0].whole : nullptr, space);
+    const bool single = d_x == 1 && d_y == 1;
+    const NeighbourSets *there = beside == nullptr ? new (space.take<NeighbourSets>(1)) NeighbourSets(job, all, spectrum, swirl, space) : nullptr;
+    const Pairs pairs(job, all, coefficients, single ? &there->sets[0].whole : nullptr, space);
     const FeatureSets features(job, all, spectrum, pairs, space);
+    const NeighbourSets near = beside == nullptr ? *there : sought.get();
     const Index count = features_of(job);
     double *begin = space.take<double>(count), *end = begin;
     end = spectrum.tokens(end);
@@ -146,16 +151,20 @@ void summarise_table(const Job &job, const double *x, const double *y, const int
         std::copy(columns.moments[0] + i * (d_x + d_y) + d_x, columns.moments[0] + (i + 1) * (d_x + d_y), correlations + i * d_y);
 }
 
-void summarise(const Job &job, Index tables, const double *x, const double *y, float *tokens, double *estimates,
+// Of `threads` a single table of several columns keeps two: what it begins is worth more than a thread's start.
+void summarise(const Job &job, Index tables, const double *x, const double *y, int threads, float *tokens, double *estimates,
                double *correlations) {
-    thread_local Space space;
+    thread_local Space space, beside;
+    const bool shared = threads > 1 && tables == 1 && job.d_x + job.d_y > 2;
     space.reset();
+    beside.reset();
     const int64_t *keys = keys_of_ranks(job, space);
     const Index mark = space.mark(), count = features_of(job);
     for (Index table = 0; table < tables; table++) {
         space.back_to(mark);
-        summarise_table(job, x + table * job.n * job.d_x, y + table * job.n * job.d_y, keys, space, tokens + table * count,
-                        estimates + table * ANCHORS, correlations + table * job.d_x * job.d_y);
+        summarise_table(job, x + table * job.n * job.d_x, y + table * job.n * job.d_y, keys, space, shared ? &beside : nullptr,
+                        tokens + table * count, estimates + table * ANCHORS, correlations + table * job.d_x * job.d_y);
     }
     space.settle();
+    beside.settle();
 }
