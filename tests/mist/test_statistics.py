@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy.special import digamma
 
+from mist import forward
 from mist.statistics import ANCHORS, GROUPS, canonical, compiled, counting, neighbours, pairs, summarise, summary
 from mist.statistics.anchors import gaussian_bias
 from mist.statistics.neighbours import NEIGHBOURS, ksg, ksg_leading
@@ -70,11 +71,12 @@ def test_trees_and_all_distances_agree_with_and_without_ties(rng):
         np.testing.assert_allclose(tree.excess, plain.excess, atol=1e-6)
 
 
-def test_counts_are_compiled_wherever_they_can_be():
+def test_what_can_be_compiled_is():
     """So that what follows is never left out for a build that failed in silence."""
     compiler = any(map(shutil.which, ("g++", "clang++")))
     headers = Path(sysconfig.get_path("include"), "Python.h").exists()
-    assert counting.COMPILED or not (compiler and headers), "install the package again, and look at what pip -v says"
+    compiled = counting.COMPILED and forward.COMPILED
+    assert compiled or not (compiler and headers), "install the package again, and look at what pip -v says"
 
 
 @pytest.mark.skipif(not counting.COMPILED, reason="built without a compiler")
@@ -151,6 +153,16 @@ def test_statistics_are_the_same_with_and_without_compiled_code(rng, n, d_x, d_y
     for name, group in native.tokens.items():
         torch.testing.assert_close(group, plain.tokens[name], atol=2e-4, rtol=1e-3, msg=name)
         assert torch.equal(native.masks[name], plain.masks[name])
+
+
+@pytest.mark.skipif(not counting.COMPILED, reason="built without a compiler")
+@pytest.mark.parametrize(("n", "d_x", "d_y"), [(300, 1, 1), (60, 1, 2), (400, 6, 6)])
+def test_threads_that_share_a_table_change_nothing(rng, n, d_x, d_y):
+    x, y = tensors(*gaussian_table(rng, n, d_x, d_y))
+    alone, shared = (summarise(x, y, threads=threads) for threads in (1, 2))
+    assert torch.equal(alone.anchors, shared.anchors)
+    for name, group in alone.tokens.items():
+        assert torch.equal(group, shared.tokens[name])
 
 
 @pytest.mark.skipif(not counting.COMPILED, reason="built without a compiler")
