@@ -17,6 +17,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "statistics/native/space.h"
+
 #if !defined(__GNUC__)
 #error "needs the vector types of GCC or Clang; without this file, the package does the same in torch"
 #endif
@@ -131,24 +133,6 @@ struct Network {
         end = from.at;
     }
     const float *end;
-};
-
-// Memory of one thread, kept from one call to the next; vectors of a pass are taken one after another.
-class Space {
-  public:
-    float *take(size_t count) {
-        if (next_ == blocks_.size())
-            blocks_.emplace_back();
-        std::vector<float> &block = blocks_[next_++];
-        if (block.size() < count)
-            block.resize(count);
-        return block.data();
-    }
-    void reset() { next_ = 0; }
-
-  private:
-    std::vector<std::vector<float>> blocks_;
-    size_t next_ = 0;
 };
 
 namespace plain {

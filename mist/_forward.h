@@ -71,7 +71,7 @@ void linear(const Layer &layer, const float *x, int rows, float *out) {
 
 // Two linear layers around a GELU; `hidden` and the result are as wide as panels make them.
 float *feed(const Feed &layers, const float *x, int rows, Space &space) {
-    float *hidden = space.take(rows * padded(layers.one.out)), *out = space.take(rows * padded(layers.two.out));
+    float *hidden = space.take<float>(rows * padded(layers.one.out)), *out = space.take<float>(rows * padded(layers.two.out));
     linear(layers.one, x, rows, hidden);
     for (int i = 0; i < rows * layers.one.out; i += 8)
         store(hidden + i, gelu(load(hidden + i)));
@@ -81,7 +81,7 @@ float *feed(const Feed &layers, const float *x, int rows, Space &space) {
 
 float *normalised(const Layer &norm, const float *x, int rows, Space &space) {
     const int width = norm.out;
-    float *out = space.take(rows * width);
+    float *out = space.take<float>(rows * width);
     for (int row = 0; row < rows; row++) {
         const float *from = x + row * width;
         float *to = out + row * width;
@@ -108,8 +108,8 @@ float *normalised(const Layer &norm, const float *x, int rows, Space &space) {
 // Attention from `count` queries to all rows of tokens, both (., width).
 float *attend(const Attention &layers, const float *queries, int count, const float *tokens, int rows, Space &space) {
     const int width = layers.query.out, size = width / layers.heads, length = (rows + 7) / 8 * 8;
-    float *query = space.take(count * width), *key_value = space.take(rows * 2 * width), *attended = space.take(count * width);
-    float *out = space.take(count * width), *weights = space.take(length);
+    float *query = space.take<float>(count * width), *key_value = space.take<float>(rows * 2 * width), *attended = space.take<float>(count * width);
+    float *out = space.take<float>(count * width), *weights = space.take<float>(length);
     linear(layers.query, queries, count, query);
     linear(layers.key_value, tokens, rows, key_value);
     const float scale = 1.0f / std::sqrt(static_cast<float>(size));
@@ -192,7 +192,7 @@ int embedded(const Network &network, const Group *groups, Py_ssize_t table, cons
         const int group = turn == 0 ? shape.table : turn - (turn <= shape.table);
         if (group == shape.rows && !shape.with_rows)
             continue;
-        float *input = space.take(groups[group].length * (shape.features[group] + shape.anchors));
+        float *input = space.take<float>(groups[group].length * (shape.features[group] + shape.anchors));
         const int count = scaled(network, group, groups[group], table, anchors, input);
         if (group != shape.rows) {
             const float *made = feed(network.embed[group], input, count, space);
@@ -201,7 +201,7 @@ int embedded(const Network &network, const Group *groups, Py_ssize_t table, cons
             continue;
         }
         const int width = shape.row_width;
-        float *pooled = space.take(shape.row_queries * width), *wide = space.take(shape.row_queries * shape.width);
+        float *pooled = space.take<float>(shape.row_queries * width), *wide = space.take<float>(shape.row_queries * shape.width);
         const float *rows = feed(network.embed[group], input, count, space);
         const float *normed = normalised(network.pool_norm[0], rows, count, space);
         std::copy(network.queries[0], network.queries[0] + shape.row_queries * width, pooled);
@@ -239,12 +239,12 @@ void forward(const Network &network, const Group *groups, const float *anchors, 
         most += group == shape.rows ? 0 : groups[group].length;
     for (Py_ssize_t table = 0; table < tables; table++, anchors += shape.anchors, out += shape.levels) {
         space.reset();
-        float *tokens = space.take(most * shape.width);
+        float *tokens = space.take<float>(most * shape.width);
         const int count = embedded(network, groups, table, anchors, tokens, space);
         for (int block = 0; block < shape.depth; block++)
             pass(network.blocks[block], tokens, count, block + 1 < shape.depth ? count : 1, space);
         const float *known = normalised(network.ends[0], tokens, 1, space);
-        float *mix = space.take(padded(shape.anchors)), *hidden = space.take(padded(shape.width)), *raw = space.take(padded(shape.levels));
+        float *mix = space.take<float>(padded(shape.anchors)), *hidden = space.take<float>(padded(shape.width)), *raw = space.take<float>(padded(shape.levels));
         linear(network.ends[1], known, 1, mix);
         linear(network.ends[2], known, 1, hidden);
         for (int k = 0; k < shape.width; k += 8)
@@ -259,4 +259,5 @@ void forward(const Network &network, const Group *groups, const float *anchors, 
         }
         quantiles(shape, anchor / total, raw, out);
     }
+    space.settle();
 }

@@ -124,15 +124,13 @@ void summarise_table(const Job &job, const double *x, const double *y, const int
     const Spectrum spectrum(columns, space);
     const Coefficients coefficients(job, all, space);
     const Swirl swirl(u, v, n, n, d_x, d_y, coefficients.energy, space);
-    std::future<NeighbourSets> sought;
-    if (beside != nullptr)
-        sought = std::async(std::launch::async, [&] { return NeighbourSets(job, all, spectrum, swirl, *beside); });
+    const auto seek = [&] { return NeighbourSets(job, all, spectrum, swirl, beside ? *beside : space); };
+    const auto sought = std::async(beside ? std::launch::async : std::launch::deferred, seek).share();
     // of one column a side the neighbours of all columns say all of the matched pair, too
-    const bool single = d_x == 1 && d_y == 1;
-    const NeighbourSets *there = beside == nullptr ? new (space.take<NeighbourSets>(1)) NeighbourSets(job, all, spectrum, swirl, space) : nullptr;
-    const Pairs pairs(job, all, coefficients, single ? &there->sets[0].whole : nullptr, space);
+    const Neighbours *known = d_x == 1 && d_y == 1 ? &sought.get().sets[0].whole : nullptr;
+    const Pairs pairs(job, all, coefficients, known, space);
     const FeatureSets features(job, all, spectrum, pairs, space);
-    const NeighbourSets near = beside == nullptr ? *there : sought.get();
+    const NeighbourSets &near = sought.get();
     const Index count = features_of(job);
     double *begin = space.take<double>(count), *end = begin;
     end = spectrum.tokens(end);
