@@ -35,7 +35,7 @@ def count(
     Args:
         s: One side, (B, N, D_s).
         t: The other side, (B, N, D_t).
-        tied: Which tables repeat a value within a column, (B,) bool; only there are ties looked for.
+        tied: Which sides of which tables repeat a value within a column, (B, 2) bool; only there are ties looked for.
         ks: How many nearest rows reach as far as rows are counted, (3,), increasing, less than N.
         widths: Leading columns of s and of t to look at; counts are made for each entry, none smaller than the last.
         euclidean: Distance within a side is Euclidean, for one entry of widths; otherwise the largest difference of a
@@ -126,15 +126,18 @@ def _counts_of(
     radius = nearest[:, :, ks - 1]  # (B, R, 3)
     k_effective = np.broadcast_to(ks, radius.shape)
     inside = np.nextafter(radius, np.float32(-1.0)).clip(min=0.0)  # "strictly closer"; ties count at 0
-    seek = tied | (radius <= 0).any(axis=(1, 2))  # float32 may tie what was apart
+    seek = tied | (radius <= 0).any(axis=(1, 2))[:, None]  # (B, 2); float32 may tie what was apart
     if not seek.any():  # rows themselves included: n_x + 1
         return np.stack([k_effective, _count_rows(space, d_s, inside), _count_rows(space, d_t, inside)])
     near, far = around(radius)
     at = np.concatenate([inside, near, far], axis=2)
-    n_s, n_t = (_chosen(seek, *np.split(_count_rows(space, distance, at), 3, axis=2)) for distance in (d_s, d_t))
-    k_effective = k_effective.copy()
-    k_effective[seek] = np.maximum(_count_rows(space, _joint(d_s, d_t, rows, space)[seek], far[seek]), ks)
-    return np.stack([k_effective, n_s, n_t])
+    n_s, n_t = (
+        _chosen(of_side, *np.split(_count_rows(space, distance, at), 3, axis=2))
+        for distance, of_side in zip((d_s, d_t), seek.T, strict=True)
+    )
+    reach_s, reach_t = (np.where(of_side[:, None, None], far, inside) for of_side in seek.T)
+    within = _count_both(space, d_s, d_t, reach_s, reach_t) - 1  # the row itself is within and no neighbour
+    return np.stack([np.maximum(within, ks), n_s, n_t])
 
 
 def _joint(d_s: np.ndarray, d_t: np.ndarray, rows: slice, space: Workspace) -> np.ndarray:
@@ -203,6 +206,20 @@ def _squared(space: Workspace, name: str, s: np.ndarray, rows: slice) -> np.ndar
     np.maximum(distance, 0.0, out=distance)
     distance[:, np.arange(distance.shape[1]), np.arange(rows.start, rows.stop)] = 0.0
     return distance
+
+
+def _count_both(
+    space: Workspace, d_s: np.ndarray, d_t: np.ndarray, reach_s: np.ndarray, reach_t: np.ndarray
+) -> np.ndarray:
+    """How many rows of `d_s` and `d_t` (B, R, N) are at most so far off in either side, (B, R, 3) as the reaches."""
+    within, of_t = (space.array(name, d_s.shape, np.bool_) for name in ("within", "of_t"))
+    found = np.empty(reach_s.shape, np.int64)
+    for place in range(reach_s.shape[2]):
+        np.less_equal(d_s, reach_s[:, :, place : place + 1], out=within)
+        np.less_equal(d_t, reach_t[:, :, place : place + 1], out=of_t)
+        np.logical_and(within, of_t, out=within)
+        found[:, :, place] = np.count_nonzero(within, axis=2)
+    return found
 
 
 def _count_rows(space: Workspace, distance: np.ndarray, radius: np.ndarray) -> np.ndarray:

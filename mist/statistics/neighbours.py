@@ -4,7 +4,9 @@ KSG-1: psi(k) + psi(N) - mean[psi(n_x + 1) + psi(n_y + 1)] with n_x the rows clo
 the joint space under max(|dx|, |dy|). Ties put more than one row at that very distance: k becomes the number of rows
 within it in the joint space, and n_x counts the rows at the distance too where they are several in x; likewise n_y.
 Without ties this is KSG-1; with ties on both sides it stays near 0 under independence, where counting all of them
-or none is off by several tenths of a nat.
+or none is off by several tenths of a nat. A side whose columns never repeat a value has no ties, however near to each
+other two distances are: ranks lie so evenly that in many rows those above and below a row are equally far but for the
+last digits.
 
 Reference: Kraskov, Stoegbauer and Grassberger (2004), Phys. Rev. E 69; Gao et al. (2017), NeurIPS.
 """
@@ -18,7 +20,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.special import digamma
 
-from mist.statistics.counting import COMPILED, Counts, around, count, with_ties
+from mist.statistics.counting import COMPILED, SLACK, Counts, around, count, with_ties
 
 NEIGHBOURS = (1, 3, 8)
 MIDDLE = 1  # position of k = 3, whose estimate serves as anchor and as each row's own contribution
@@ -56,7 +58,7 @@ def ksg(s: np.ndarray, t: np.ndarray, tied: np.ndarray) -> Neighbours:
     Args:
         s: One side, (B, N, D_s).
         t: The other side, (B, N, D_t).
-        tied: Which tables repeat a value within a column, (B,) bool; only there are ties looked for.
+        tied: Which sides of which tables repeat a value within a column, (B, 2) bool; only there are ties looked for.
     """
     n, d_s, d_t = *s.shape[1:], t.shape[2]
     if d_s == d_t == 1 and n >= TREE_FROM and not COMPILED:
@@ -75,7 +77,7 @@ def _effective_ks(n: int) -> np.ndarray:
     return np.minimum(np.array(NEIGHBOURS), n - 1)
 
 
-def _on_tree(s: np.ndarray, t: np.ndarray, tied: bool) -> Neighbours:
+def _on_tree(s: np.ndarray, t: np.ndarray, tied: np.ndarray) -> Neighbours:
     """One table in 1+1 dimensions, (N,) each: a k-d tree for the joint space, sorted columns for the counts."""
     n = len(s)
     ks = _effective_ks(n)
@@ -85,20 +87,21 @@ def _on_tree(s: np.ndarray, t: np.ndarray, tied: bool) -> Neighbours:
     tree = cKDTree(points, balanced_tree=False, compact_nodes=False)
     distances, _ = tree.query(points, k=ks + 1, p=np.inf)
     radius = np.ascontiguousarray(distances)  # (N, 3)
+    inside = np.where(radius > 0, radius * (1 - 1e-10), 0.0)  # "strictly closer" despite rounding
+    near, far = around(radius)
+    seek = tied | (radius <= 0).any()
+    columns = (s, s), (np.sort(t), t)
+    n_s, n_t = (
+        with_ties(_count_within(*column, near), _count_within(*column, far)) if side else _count_within(*column, inside)
+        for column, side in zip(columns, seek, strict=True)
+    )
     k_effective = np.broadcast_to(ks, radius.shape)
-    ordered = np.sort(t)
-    if tied:
-        near, far = around(radius)
-        near_s, near_t = _count_within(s, s, near), _count_within(ordered, t, near)
-        n_s = with_ties(near_s, _count_within(s, s, far))
-        n_t = with_ties(near_t, _count_within(ordered, t, far))
-        several = (n_s > near_s) | (n_t > near_t) | (radius <= 0)
-        k_effective = k_effective.copy()
-        points, far = points[np.nonzero(several)[0]], far[several]
-        k_effective[several] = tree.query_ball_point(points, far, p=np.inf, return_length=True) - 1
-    else:
-        inside = np.where(radius > 0, radius * (1 - 1e-10), 0.0)  # "strictly closer" despite rounding
-        n_s, n_t = _count_within(s, s, inside), _count_within(ordered, t, inside)  # rows themselves included: n_x + 1
+    if seek.any():
+        if not seek.all():  # a side with ties reaches a little further than the other
+            tree, far = cKDTree(points * np.where(seek, 1 - 2 * SLACK[0], 1.0)), inside
+        centres = np.repeat(tree.data[:, None], len(ks), axis=1)
+        within = tree.query_ball_point(centres, far, p=np.inf, return_length=True)
+        k_effective = np.maximum(within - 1, ks)
     counts = np.stack([k_effective, n_s, n_t])[:, None, np.argsort(order)]  # (3, 1, N, 3)
     return _from_counts(counts)
 

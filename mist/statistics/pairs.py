@@ -82,7 +82,11 @@ def matched_pairs(x: Scores, y: Scores, coefficients: Tensor, whole: np.ndarray 
     rival = _rival(energy.double(), i, j) - noise
     own_log, rival_log, fine_log = torch.stack([own, rival, own_fine]).clamp_min(-0.9).log1p().unbind()
     diagonal = block.diagonal(dim1=2, dim2=3).square()
-    knn, knn_mask = _neighbours(u, v, x.tied | y.tied, budget(d_x + d_y).matched) if whole is None else _known(whole)
+    knn, knn_mask = (
+        _neighbours(u, v, np.stack([x.tied, y.tied], axis=1), budget(d_x + d_y).matched)
+        if whole is None
+        else _known(whole)
+    )
     features = [
         straight,
         straight_nats,
@@ -162,7 +166,9 @@ def _neighbours(u: Tensor, v: Tensor, tied: np.ndarray, most: int) -> tuple[Tens
     s, t = (part[:, :rows, :strongest].detach().cpu().numpy().transpose(0, 2, 1) for part in (u, v))  # (B, S, N)
     left, right = (side.reshape(batch * strongest, rows, 1) for side in (s, t))
     found = np.zeros((batch, matched, len(NEIGHBOURS)))
-    found[:, :strongest] = ksg(left, right, tied.repeat(strongest)).nats.reshape(batch, strongest, len(NEIGHBOURS))
+    found[:, :strongest] = ksg(left, right, tied.repeat(strongest, axis=0)).nats.reshape(
+        batch, strongest, len(NEIGHBOURS)
+    )
     mask = torch.zeros(batch, matched, dtype=torch.float64)
     mask[:, :strongest] = 1.0
     return torch.from_numpy(found), mask

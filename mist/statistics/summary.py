@@ -99,7 +99,7 @@ def all_there(lengths: list[int], batch: int) -> Sequence[Tensor]:
 
 def _neighbour_sets(u: Scores, v: Scores, spectrum: Spectrum, turned: Swirl) -> tuple[Tensor, Tensor, Tensor]:
     """Neighbour tokens (B, 6, F), and each token row's own contribution over all columns and along the first pair."""
-    tied = u.tied | v.tied
+    tied = np.stack([u.tied, v.tied], axis=1)
     x, y = _arrays(u.normal, v.normal)
     columns = spectrum.d_x + spectrum.d_y
     rows = budget(columns)

@@ -10,6 +10,7 @@ import torch
 from scipy.special import digamma
 
 from mist import forward
+from mist.copula import normal_scores
 from mist.statistics import ANCHORS, GROUPS, canonical, compiled, counting, neighbours, pairs, summarise, summary
 from mist.statistics.anchors import gaussian_bias
 from mist.statistics.neighbours import NEIGHBOURS, ksg, ksg_leading
@@ -56,15 +57,20 @@ def plain_ksg(s, t):
 def test_ksg_agrees_with_the_book(rng, n, d_s, d_t):
     s, t = gaussian_table(rng, n, d_s, d_t)
     for tied in (False, True):  # looking for ties where there are none changes nothing
-        found = ksg(s[None], t[None], np.array([tied]))
+        found = ksg(s[None], t[None], np.array([[tied, tied]]))
         np.testing.assert_allclose(found.nats[0], plain_ksg(s, t), atol=2e-3 if tied else 1e-6)
         np.testing.assert_allclose(found.excess, 0.0, atol=1e-3)
 
 
 def test_trees_and_all_distances_agree_with_and_without_ties(rng):
     x, y = gaussian_table(rng, 400, 1, 1)
-    for s, t, tied in ((x, y, False), (np.round(x), np.round(y), True), (np.round(3 * x), y, True)):
-        tree = neighbours._on_tree(s[:, 0], t[:, 0], tied)
+    for s, t, *tied in (
+        (x, y, False, False),
+        (np.round(x), np.round(y), True, True),
+        (np.round(3 * x), y, True, False),
+        (x, np.round(y), False, True),
+    ):
+        tree = neighbours._on_tree(s[:, 0], t[:, 0], np.array(tied))
         plain = ksg(s[None], t[None], np.array([tied]))
         np.testing.assert_allclose(tree.nats, plain.nats, atol=1e-6)
         np.testing.assert_allclose(tree.local, plain.local, atol=1e-6)
@@ -93,7 +99,12 @@ def test_compiled_counts_are_those_of_numpy(rng, n, d_s, d_t, decimals):
     if decimals is not None:
         s, t = np.round(s, decimals), np.round(t, decimals)
         t[1] = 0.0  # a constant side
-    tied = np.array([True, True, True]) if decimals is not None else np.array([False, True, False])
+    tied = np.array([[True, True], [True, True], [decimals is not None] * 2])
+    if decimals is None:
+        tied[0] = False
+    elif decimals == 0:  # one side alone
+        t[0], tied[0] = rng.normal(size=(n, d_t)), [True, False]
+        s[2], tied[2] = rng.normal(size=(n, d_s)), [False, True]
     ks, euclidean = np.minimum(NEIGHBOURS, n - 1), max(d_s, d_t) > neighbours.EXACT_COLUMNS
     widths = [(d_s, d_t)] if euclidean else [(min(c, d_s), min(c, d_t)) for c in range(1, max(d_s, d_t) + 1)]
     found, wanted = (way(s, t, tied, ks, widths, euclidean) for way in (counting.count, counting.by_blocks))
@@ -111,7 +122,7 @@ def test_rows_that_coincide_are_counted_as_ties_though_nobody_said_so(rng, d_s, 
     s, t = (rng.normal(size=(2, 120, d)) for d in (d_s, d_t))
     for side in (s, t):
         side[1, 40:50] = side[1, 7]  # more than k of them
-    ks, untied = np.array(NEIGHBOURS), np.zeros(2, bool)
+    ks, untied = np.array(NEIGHBOURS), np.zeros((2, 2), bool)
     found, wanted = (way(s, t, untied, ks, [(d_s, d_t)], False)[0] for way in (counting.count, counting.by_blocks))
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -197,7 +208,7 @@ def test_compiled_counts_refuse_what_does_not_fit():
         given = {
             "s": np.zeros((1, 2, 20), np.float32),
             "t": np.zeros((1, 1, 20), np.float32),
-            "tied": np.zeros(1, np.int32),
+            "tied": np.zeros(2, np.int32),
             "k": np.array([1, 3, 8], np.int32),
             "widths": np.array([[2, 1]], np.int32),
             "tables": 1,
@@ -224,7 +235,7 @@ def test_compiled_counts_refuse_what_does_not_fit():
 
 def test_leading_columns_share_distances_and_nothing_else(rng):
     s, t = (rng.normal(size=(5, 200, 3)) for _ in range(2))
-    untied = np.zeros(5, dtype=bool)
+    untied = np.zeros((5, 2), dtype=bool)
     for count, shared in zip((2, 3), ksg_leading(s, t, untied, 3), strict=True):
         np.testing.assert_array_equal(shared.nats, ksg(s[..., :count], t[..., :count], untied).nats)
 
@@ -234,13 +245,26 @@ def test_ties_give_the_plug_in_information_of_a_discrete_table(rng):
     y = np.where(rng.uniform(size=(4000, 1)) < 0.7, x, rng.integers(0, 3, size=(4000, 1)))
     counts = np.histogram2d(x[:, 0], y[:, 0], bins=3)[0] / 4000
     plug_in = (counts * np.log(counts / counts.sum(0) / counts.sum(1, keepdims=True))).sum()
-    np.testing.assert_allclose(ksg(x[None], y[None], np.array([True])).nats, plug_in, atol=0.005)
+    np.testing.assert_allclose(ksg(x[None], y[None], np.array([[True, True]])).nats, plug_in, atol=0.005)
+
+
+@pytest.mark.parametrize("n", [500, 8000])
+def test_a_label_and_a_continuous_column_have_no_ties_between_them(rng, n):
+    """Ranks lie evenly: of many rows two are equally far but for the last digits, which are no ties."""
+    x = rng.integers(0, 2, size=(n, 1)).astype(float)
+    y = x + rng.uniform(0.0, 2.0, size=(n, 1))
+    x, y = (
+        side.numpy()
+        for side in normal_scores(torch.from_numpy(np.concatenate([x, y], axis=1)[None])).normal.split(1, 2)
+    )
+    for s, t, tied in ((x, y, [True, False]), (y, x, [False, True])):
+        np.testing.assert_allclose(ksg(s, t, np.array([tied])).nats, 0.5 * np.log(2), atol=3.0 / n**0.5)
 
 
 @pytest.mark.parametrize(("levels_x", "levels_y"), [(2, 20), (2, 300), (60, 300), (20, 20)])
 def test_ties_on_both_sides_show_no_dependence_that_is_not_there(rng, levels_x, levels_y):
     x, y = (rng.integers(0, levels, size=(30, 442, 1)).astype(float) for levels in (levels_x, levels_y))
-    nats = ksg(x, y, np.ones(30, dtype=bool)).nats
+    nats = ksg(x, y, np.ones((30, 2), dtype=bool)).nats
     assert (nats.mean(0) < 2 * nats.std(0) / 30**0.5).all()
 
 

@@ -69,13 +69,13 @@ INLINE int64_t key_of(double score) {
 struct Scores {
     double *normal, *uniform;  // (D, N) each
     double *ties;              // share of rows that repeat another's value, (D,)
-    bool tied;                 // whether any does
+    Tied tied;                 // which sides have such columns
 };
 
 Scores scores(const Job &job, const double *x, const double *y, const int64_t *keys, Space &space) {
     const Index n = job.n;
     const int d = job.d_x + job.d_y;
-    Scores found{space.take<double>(d * n), space.take<double>(d * n), space.take<double>(d), false};
+    Scores found{space.take<double>(d * n), space.take<double>(d * n), space.take<double>(d), {false, false}};
     Ordered *entries = space.take<Ordered>(n), *spare = space.take<Ordered>(n);
     uint64_t *values = space.take<uint64_t>(n);
     int32_t *rows = space.take<int32_t>(d * n), *halves = space.take<int32_t>(d * n), *place = space.take<int32_t>(n);
@@ -109,7 +109,7 @@ Scores scores(const Job &job, const double *x, const double *y, const int64_t *k
                 to[row[i]] += keys[i];
             continue;
         }
-        found.tied = true;
+        (of_x ? found.tied.s : found.tied.t) = true;
         double *score = own + c * n;
         const double centre = mean(n, [&](Index i) { return job.raw_scores[2 * half[i]]; });
         for (Index i = 0; i < n; i++)

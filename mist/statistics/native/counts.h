@@ -69,43 +69,53 @@ INLINE void count_within(const Floats *distance, Index n, const Floats *radius, 
     found[2] = c;
 }
 
+// Count the rows at each distance too where they are more than one.
+INLINE void add_ties(const Floats *distance, Index n, const Floats *far, Ints *found) {
+    Ints within[RADII];
+    count_within(distance, n, far, within);
+    for (int place = 0; place < RADII; place++)
+        found[place] = within[place] - found[place] > 1 ? within[place] : found[place];
+}
+
+// Which sides of a table repeat a value within a column; only there are ties looked for.
+struct Tied {
+    bool s, t;
+    bool any() const { return s || t; }
+};
+
 // Count around some rows from `first` on: k, n_s + 1 and n_t + 1 for every radius, to out, out + stride and so on.
-INLINE void count_rows(const Task &task, const Floats *d_s, const Floats *d_t, Index first, bool tied, int32_t *out,
+INLINE void count_rows(const Task &task, const Floats *d_s, const Floats *d_t, Index first, Tied tied, int32_t *out,
                        Index stride) {
     const Index n = task.rows, rows = n - first < LANES ? n - first : LANES;
-    Floats nearest[MOST_K], near[RADII], far[RADII];
+    Floats nearest[MOST_K], inside[RADII], low[RADII], far[RADII];
     Ints k[RADII], n_s[RADII], n_t[RADII];
     nearest_rows(d_s, d_t, n, first, nearest);
     for (int place = 0; place < RADII; place++) {
         const Floats radius = nearest[task.k[place] - 1];
         k[place] = Ints{} + task.k[place];
         for (int lane = 0; lane < LANES; lane++) {
-            near[place][lane] = std::nextafter(radius[lane], -1.0f);
-            tied = tied || (lane < rows && radius[lane] <= 0);  // float32 may tie what was apart
+            inside[place][lane] = std::nextafter(radius[lane], -1.0f);
+            if (lane < rows && radius[lane] <= 0)
+                tied = {true, true};  // float32 may tie what was apart
         }
+        const Floats less = radius * (1.0f - task.relative) - task.absolute;
+        low[place] = less > 0 ? less : Floats{};
+        far[place] = radius * (1.0f + task.relative) + task.absolute;
     }
-    if (tied)
+    count_within(d_s, n, tied.s ? low : inside, n_s);
+    count_within(d_t, n, tied.t ? low : inside, n_t);
+    if (tied.any())
         for (int place = 0; place < RADII; place++) {
-            const Floats radius = nearest[task.k[place] - 1];
-            const Floats low = radius * (1.0f - task.relative) - task.absolute;
-            near[place] = low > 0 ? low : Floats{};
-            far[place] = radius * (1.0f + task.relative) + task.absolute;
-        }
-    count_within(d_s, n, near, n_s);
-    count_within(d_t, n, near, n_t);
-    if (tied) {
-        Ints far_s[RADII], far_t[RADII];
-        count_within(d_s, n, far, far_s);
-        count_within(d_t, n, far, far_t);
-        for (int place = 0; place < RADII; place++) {
+            const Floats reach_s = tied.s ? far[place] : inside[place], reach_t = tied.t ? far[place] : inside[place];
             Ints within = Ints{} - 1;  // the row itself is within and no neighbour
             for (Index j = 0; j < n; j++)
-                within -= (d_s[j] <= far[place]) & (d_t[j] <= far[place]);
+                within -= (d_s[j] <= reach_s) & (d_t[j] <= reach_t);
             k[place] = within > k[place] ? within : k[place];
-            n_s[place] = far_s[place] - n_s[place] > 1 ? far_s[place] : n_s[place];
-            n_t[place] = far_t[place] - n_t[place] > 1 ? far_t[place] : n_t[place];
         }
-    }
+    if (tied.s)
+        add_ties(d_s, n, far, n_s);
+    if (tied.t)
+        add_ties(d_t, n, far, n_t);
     for (Index lane = 0; lane < rows; lane++)
         for (int place = 0; place < RADII; place++) {
             int32_t *at = out + (first + lane) * RADII + place;
@@ -117,7 +127,7 @@ INLINE void count_rows(const Task &task, const Floats *d_s, const Floats *d_t, I
 
 // All rows of one table s (columns, N), t (columns, N) by all Euclidean distances; out (3, steps, ., N, RADII), `stride`
 // between its parts.
-void count_table(const Task &task, const float *s, const float *t, bool tied, Floats *space, int32_t *out,
+void count_table(const Task &task, const float *s, const float *t, Tied tied, Floats *space, int32_t *out,
                       Index stride, Index step_stride) {
     const Index n = task.rows;
     const float *sides[2] = {s, t};
@@ -233,31 +243,33 @@ INLINE void beyond(const float *entries, Index count, Index step, float at, cons
     }
 }
 
-// How many rows of D columns, sorted by the first, are no further from the one at `place` than each radius.
-template <int D>
-INLINE void count_sorted(const float *const *columns, Index n, Index place, const float *radius, int32_t *found) {
+// How many rows of D_S + D_T columns, sorted by the first, are no further from the one at `place` than each radius: that of
+// the first D_S columns and that of the others. Radii increase.
+template <int D_S, int D_T = 0>
+INLINE void count_sorted(const float *const *columns, Index n, Index place, const float *radius, const float *radius_t,
+                         int32_t *found) {
     const float *first = columns[0];
     Index below[RADII], above[RADII];
     beyond(first, place, 1, first[place], radius, below);
     beyond(first + n - 1, n - 1 - place, -1, first[place], radius, above);
-    if (D == 1) {
+    if (D_S + D_T == 1) {
         for (int k = 0; k < RADII; k++)
             found[k] = static_cast<int32_t>(n - below[k] - above[k]);
         return;
     }
     Ints sums[RADII] = {};
     for (Index j = below[RADII - 1]; j < n - above[RADII - 1]; j += LANES) {  // beyond are none within a radius
-        Floats distance{};
+        Floats distance[2] = {};
 #pragma GCC unroll 6
-        for (int column = 0; column < D; column++) {
-            Floats values;
+        for (int column = 0; column < D_S + D_T; column++) {
+            Floats values, &largest = distance[column < D_S ? 0 : 1];
             std::memcpy(&values, columns[column] + j, sizeof(values));
             const Floats gap = values - columns[column][place];
             const Floats size = gap < 0 ? -gap : gap;
-            distance = size > distance ? size : distance;
+            largest = size > largest ? size : largest;
         }
         for (int k = 0; k < RADII; k++)
-            sums[k] -= distance <= radius[k];
+            sums[k] -= D_T == 0 ? distance[0] <= radius[k] : (distance[0] <= radius[k]) & (distance[1] <= radius_t[k]);
     }
     for (int k = 0; k < RADII; k++) {
         found[k] = 0;
@@ -266,9 +278,26 @@ INLINE void count_sorted(const float *const *columns, Index n, Index place, cons
     }
 }
 
-// All rows of a sorted table, to out as for `count_rows`; false if rows coincide and the table was not said to be tied.
+// The same of columns of one side.
+template <int D>
+INLINE void count_side(const float *const *columns, Index n, Index place, const float *radius, int32_t *found) {
+    count_sorted<D>(columns, n, place, radius, radius, found);
+}
+
+// Where there are ties: rows within a distance, and those at it too where they are more than one.
+template <int D>
+INLINE void count_tied(const float *const *columns, Index n, Index place, const float *low, const float *far,
+                       int32_t *found) {
+    int32_t within[RADII];
+    count_side<D>(columns, n, place, low, found);
+    count_side<D>(columns, n, place, far, within);
+    for (int k = 0; k < RADII; k++)
+        found[k] = within[k] - found[k] > 1 ? within[k] : found[k];
+}
+
+// All rows of a sorted table, to out as for `count_rows`; false if rows coincide and not both sides were said to be tied.
 template <int D_S, int D_T>
-INLINE bool count_few(const Task &task, const Sorted &table, bool tied, int32_t *out, Index stride) {
+INLINE bool count_few(const Task &task, const Sorted &table, Tied tied, int32_t *out, Index stride) {
     const Index n = table.rows;
     const float *joint[D_S + D_T], *own[D_T];  // the columns of s come first
     for (int column = 0; column < D_S; column++)
@@ -281,29 +310,30 @@ INLINE bool count_few(const Task &task, const Sorted &table, bool tied, int32_t 
         Floats nearest[MOST_K];
         nearest_sorted<D_S + D_T>(joint, n, first, task.k[RADII - 1], nearest);
         for (Index row = first; row < n && row < first + LANES; row++) {
-            float near[RADII], far[RADII];
+            float inside[RADII], low[RADII], far[RADII];
             int32_t k[RADII], n_s[RADII], n_t[RADII];
             for (int place = 0; place < RADII; place++) {
                 const float radius = nearest[task.k[place] - 1][row - first];
-                if (radius <= 0 && !tied)
+                if (radius <= 0 && !(tied.s && tied.t))
                     return false;
-                const float low = radius * (1.0f - task.relative) - task.absolute;
-                near[place] = !tied ? std::nextafter(radius, -1.0f) : low > 0 ? low : 0.0f;
+                inside[place] = std::nextafter(radius, -1.0f);
+                low[place] = std::fmax(radius * (1.0f - task.relative) - task.absolute, 0.0f);
                 far[place] = radius * (1.0f + task.relative) + task.absolute;
                 k[place] = task.k[place];
             }
-            count_sorted<D_S>(joint, n, row, near, n_s);
-            count_sorted<D_T>(own, n, table.place[row], near, n_t);
-            if (tied) {
-                int32_t within[RADII], far_s[RADII], far_t[RADII];
-                count_sorted<D_S + D_T>(joint, n, row, far, within);
-                count_sorted<D_S>(joint, n, row, far, far_s);
-                count_sorted<D_T>(own, n, table.place[row], far, far_t);
-                for (int place = 0; place < RADII; place++) {
+            if (tied.s)
+                count_tied<D_S>(joint, n, row, low, far, n_s);
+            else
+                count_side<D_S>(joint, n, row, inside, n_s);
+            if (tied.t)
+                count_tied<D_T>(own, n, table.place[row], low, far, n_t);
+            else
+                count_side<D_T>(own, n, table.place[row], inside, n_t);
+            if (tied.any()) {
+                int32_t within[RADII];
+                count_sorted<D_S, D_T>(joint, n, row, tied.s ? far : inside, tied.t ? far : inside, within);
+                for (int place = 0; place < RADII; place++)
                     k[place] = std::max(k[place], within[place] - 1);  // the row itself is within and no neighbour
-                    n_s[place] = far_s[place] - n_s[place] > 1 ? far_s[place] : n_s[place];
-                    n_t[place] = far_t[place] - n_t[place] > 1 ? far_t[place] : n_t[place];
-                }
             }
             int32_t *at = out + table.row[row] * RADII;
             for (int place = 0; place < RADII; place++) {
@@ -317,7 +347,7 @@ INLINE bool count_few(const Task &task, const Sorted &table, bool tied, int32_t 
 }
 
 // As `count_few` for the leading d_s and d_t columns.
-bool count_sorted_table(const Task &task, const Sorted &table, bool tied, int d_s, int d_t, int32_t *out,
+bool count_sorted_table(const Task &task, const Sorted &table, Tied tied, int d_s, int d_t, int32_t *out,
                              Index stride) {
     switch (FEW * (d_s - 1) + d_t - 1) {
     case 0: return count_few<1, 1>(task, table, tied, out, stride);
@@ -341,7 +371,7 @@ size_t space_for(const Task &task) {
 }
 
 // As `count_table` in a table of at most FEW columns a side.
-void by_sorting(const Task &task, const float *s, const float *t, bool tied, char *space, int32_t *out, Index stride,
+void by_sorting(const Task &task, const float *s, const float *t, Tied tied, char *space, int32_t *out, Index stride,
                 Index step_stride) {
     const Index n = task.rows, wide = n + LANES, d_s = task.columns[0], d_t = task.columns[1];
     Entry *by_s = reinterpret_cast<Entry *>(space), *by_t = by_s + n;
@@ -363,12 +393,12 @@ void by_sorting(const Task &task, const float *s, const float *t, bool tied, cha
         const int d_s = task.widths[2 * step], d_t = task.widths[2 * step + 1];
         int32_t *to = out + step * step_stride;
         if (!count_sorted_table(task, table, tied, d_s, d_t, to, stride))
-            count_sorted_table(task, table, true, d_s, d_t, to, stride);
+            count_sorted_table(task, table, {true, true}, d_s, d_t, to, stride);
     }
 }
 
 // One table, s (columns, N) and t, to out as for `count_table`.
-void count_rows_of_table(const Task &task, const float *s, const float *t, bool tied, char *space, int32_t *out,
+void count_rows_of_table(const Task &task, const float *s, const float *t, Tied tied, char *space, int32_t *out,
                          Index stride, Index step_stride) {
     if (task.euclidean)
         count_table(task, s, t, tied, reinterpret_cast<Floats *>(space), out, stride, step_stride);
@@ -376,7 +406,7 @@ void count_rows_of_table(const Task &task, const float *s, const float *t, bool 
         by_sorting(task, s, t, tied, space, out, stride, step_stride);
 }
 
-// B tables, s (B, columns, N) and t, tied (B,), to out (3, steps, B, N, RADII).
+// B tables, s (B, columns, N) and t, tied (B, 2), to out (3, steps, B, N, RADII).
 void count_tables(const Task &task, Index tables, const float *s, const float *t, const int32_t *tied, int32_t *out) {
     thread_local Space space;
     space.reset();
@@ -384,6 +414,6 @@ void count_tables(const Task &task, Index tables, const float *s, const float *t
     const Index step_stride = tables * task.rows * RADII, stride = task.steps * step_stride;
     for (Index table = 0; table < tables; table++)
         count_rows_of_table(task, s + table * task.columns[0] * task.rows, t + table * task.columns[1] * task.rows,
-                            tied[table] != 0, memory, out + table * task.rows * RADII, stride, step_stride);
+                            {tied[2 * table] != 0, tied[2 * table + 1] != 0}, memory, out + table * task.rows * RADII, stride, step_stride);
     space.settle();
 }

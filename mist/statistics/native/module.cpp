@@ -92,7 +92,7 @@ bool fits(const Py_buffer *buffer, Py_ssize_t bytes, const char *name) {
 PyDoc_STRVAR(counts_doc,
              "counts(s, t, tied, k, widths, tables, rows, euclidean, relative, absolute, out)\n--\n\n"
              "Fill out (3, S, B, N, 3) int32 with k, n_s + 1 and n_t + 1 of every row and k.\n\n"
-             "s (B, D_s, N) and t (B, D_t, N) are float32, tied (B,) int32, k (3,) int32 increasing and below N,\n"
+             "s (B, D_s, N) and t (B, D_t, N) are float32, tied (B, 2) int32, k (3,) int32 increasing and below N,\n"
              "widths (S, 2) int32 the leading columns of both sides that each step looks at, increasing.");
 
 // The work of `counts` on buffers that are held; false with an error set.
@@ -110,7 +110,7 @@ bool fill(Task &task, Py_ssize_t tables, const Py_buffer &s, const Py_buffer &t,
     task.columns[0] = s.len / (4 * tables * n);
     task.columns[1] = t.len / (4 * tables * n);
     if (!fits(&s, 4 * tables * task.columns[0] * n, "s") || !fits(&t, 4 * tables * task.columns[1] * n, "t") ||
-        !fits(&tied, 4 * tables, "tied") || !fits(&k, 4 * RADII, "k") || !fits(&widths, 8 * task.steps, "widths") ||
+        !fits(&tied, 8 * tables, "tied") || !fits(&k, 4 * RADII, "k") || !fits(&widths, 8 * task.steps, "widths") ||
         !fits(&out, 12 * task.steps * tables * n * RADII, "out"))
         return false;
     if (task.k[0] < 1 || task.k[1] < task.k[0] || task.k[2] < task.k[1] || task.k[2] > MOST_K || task.k[2] >= n) {

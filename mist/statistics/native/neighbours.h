@@ -41,7 +41,7 @@ INLINE const float *single(const double *columns, Index stride, int count, Index
 }
 
 // KSG-1 on the first n rows of s and t, for each of `steps` numbers of leading columns; see counting.py.
-void ksg(const double *s, Index s_stride, int d_s, const double *t, Index t_stride, int d_t, Index n, bool tied,
+void ksg(const double *s, Index s_stride, int d_s, const double *t, Index t_stride, int d_t, Index n, Tied tied,
          const int32_t *widths, int steps, bool euclidean, const double *psi, Space &space, Neighbours *found) {
     const int32_t most = n - 1 < 8 ? static_cast<int32_t>(n - 1) : 8;
     const int32_t ks[RADII] = {1, most < 3 ? most : 3, most};
@@ -64,7 +64,7 @@ void ksg(const double *s, Index s_stride, int d_s, const double *t, Index t_stri
 
 // KSG-1 on all columns of s and t.
 INLINE Neighbours ksg_all(const double *s, Index s_stride, int d_s, const double *t, Index t_stride, int d_t, Index n,
-                          bool tied, const double *psi, Space &space) {
+                          Tied tied, const double *psi, Space &space) {
     const int32_t widths[2] = {d_s, d_t};
     Neighbours found;
     ksg(s, s_stride, d_s, t, t_stride, d_t, n, tied, widths, 1, d_s > FEW || d_t > FEW, psi, space, &found);
@@ -78,7 +78,7 @@ struct Estimates {
 };
 
 INLINE Estimates halved(const double *s, Index s_stride, int d_s, const double *t, Index t_stride, int d_t, Index n, Index most,
-                    bool tied, const double *psi, Space &space) {
+                    Tied tied, const double *psi, Space &space) {
     const Index rows = n < most ? n : most;
     return {ksg_all(s, s_stride, d_s, t, t_stride, d_t, rows, tied, psi, space),
             ksg_all(s, s_stride, d_s, t, t_stride, d_t, rows / 2, tied, psi, space), rows};
@@ -93,7 +93,7 @@ struct NeighbourSets {
     NeighbourSets(const Job &job, const Scores &scores, const Spectrum &spectrum, const Swirl &swirl, Space &space) {
         const Index n = job.n;
         const double *x = scores.normal, *y = scores.normal + job.d_x * n, *psi = job.psi;
-        const bool tied = scores.tied;
+        const Tied tied = scores.tied;
         sets[0] = halved(x, n, job.d_x, y, n, job.d_y, n, job.rows.all, tied, psi, space);
         if (job.d_x + job.d_y == 2) {  // every other set would look at the same two columns
             std::fill(sets + 1, sets + SETS, sets[0]);

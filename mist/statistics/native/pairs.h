@@ -246,7 +246,7 @@ struct Pairs {
   private:
     static double logarithm(double value) { return std::log1p(std::fmax(value, -0.9)); }
 
-    static Neighbours near(const Job &job, const double *u, const double *v, bool tied, Space &space) {
+    static Neighbours near(const Job &job, const double *u, const double *v, Tied tied, Space &space) {
         const Index rows = job.n < job.rows.matched ? job.n : job.rows.matched;
         return ksg_all(u, rows, 1, v, rows, 1, rows, tied, job.psi, space);
     }
