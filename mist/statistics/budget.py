@@ -12,8 +12,8 @@ class Rows:
     Attributes:
         all: Over all columns of both sides.
         first: Over the first canonical pair.
-        leading: Over 2 or 3 canonical pairs, and over turned columns.
-        matched: Over one column of each side, and over norms.
+        leading: Over 2 or 3 canonical pairs, over turned columns, and over norms.
+        matched: Over one column of each side.
     """
 
     all: int
@@ -25,11 +25,11 @@ class Rows:
 # up to so many columns of both sides together, measured: few columns take little time a row, and rows tell most there
 _BUDGETS = (
     (2, Rows(16384, 16384, 16384, 16384)),
-    (6, Rows(4096, 2048, 2048, 2048)),
-    (8, Rows(2048, 2048, 2048, 2048)),
-    (10, Rows(768, 1024, 512, 512)),
+    (6, Rows(4096, 4096, 2048, 4096)),
+    (8, Rows(2048, 4096, 2048, 4096)),
+    (10, Rows(768, 4096, 512, 4096)),
 )
-_MANY = Rows(512, 1024, 512, 512)  # over more columns distances say little
+_MANY = Rows(512, 4096, 512, 4096)  # over more columns distances say little
 
 
 def budget(columns: int) -> Rows:

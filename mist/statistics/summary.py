@@ -111,7 +111,7 @@ def _neighbour_sets(u: Scores, v: Scores, spectrum: Spectrum, turned: Swirl) -> 
         sets = [
             _halved(x, y, tied, rows.all),
             *_canonical_sets(spectrum, tied, rows),
-            _halved(radius_s, radius_t, tied, rows.matched),
+            _halved(radius_s, radius_t, tied, rows.leading),
             _halved(turned_s, turned_t, tied, rows.leading),
         ]
     tokens = _neighbour_tokens(sets)

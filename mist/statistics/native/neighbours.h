@@ -116,7 +116,7 @@ struct NeighbourSets {
         }
         for (int set = most + 1; set <= LEADING; set++)
             sets[set] = sets[most];  // fewer columns: the largest set stands in
-        sets[4] = halved(spectrum.radius, n, 1, spectrum.radius + n, n, 1, n, job.rows.matched, tied, psi, space);
+        sets[4] = halved(spectrum.radius, n, 1, spectrum.radius + n, n, 1, n, job.rows.leading, tied, psi, space);
         sets[5] = halved(swirl.s, swirl.half, Swirl::PAIRS, swirl.t, swirl.half, Swirl::PAIRS, swirl.half,
                          job.rows.leading, tied, psi, space);
     }
