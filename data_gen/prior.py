@@ -20,7 +20,6 @@ from data_gen.shares import (
     HELD_OUT,
     JUDGED_FAMILIES,
     LATE_FAMILIES,
-    LETTERED_FAMILIES,
     MAPS,
     MIST_BASE,
     MIST_IMD,
@@ -272,9 +271,9 @@ _PICTURED = replace(
 _BENT = replace(
     _SEEN, families=SPARSE_FAMILIES, n=(64, 8192), d=(2, 16), mist_share=0.0, mist_laws=(), bent_share=1.0, bent_d=16
 )
-_LATE, _JUDGED, _EDGED, _LETTERED = (
+_LATE, _JUDGED, _EDGED = (
     replace(_SEEN, families=families, low_share=0.6, mist_share=0.0, mist_laws=(), bent_share=0.05)
-    for families in (LATE_FAMILIES, JUDGED_FAMILIES, EDGED_FAMILIES, LETTERED_FAMILIES)
+    for families in (LATE_FAMILIES, JUDGED_FAMILIES, EDGED_FAMILIES)
 )
 _SHIFT, _UNSEEN, _BLIND = (
     replace(_WIDE, families=dict.fromkeys(names, 1.0), mist_share=0.0, mist_laws=())
@@ -301,7 +300,6 @@ PRESETS: dict[str, Preset] = {
     "late-seen": Preset(_LATE, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "judged-seen": Preset(_JUDGED, {"train": 40_960, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "edged-seen": Preset(_EDGED, {"train": 40_960, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
-    "lettered-seen": Preset(_LETTERED, {"train": 40_960, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "pictured-seen": Preset(_PICTURED, {"train": 40_960, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "bent-seen": Preset(_BENT, {"train": 32_768, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "wide-shift": Preset(_SHIFT, {"validation": 2048, "calibration": 12_288, "test": 6144}, 512),

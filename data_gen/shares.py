@@ -175,15 +175,6 @@ EDGED_FAMILIES = {
     "noisy_beta": 0.48,
     "noisy_hum": 0.24,
 }
-# Letters that noise between sharp edges shows, in the same company.
-LETTERED_FAMILIES = {
-    "independence": 0.12,
-    "gaussian_spectrum": 0.05,
-    "noisy_linear": 0.04,
-    "discrete_label": 0.05,
-    "product": 0.04,
-    "discrete_bounded": 0.7,
-}
 # Labels that measurements show, as data have them.
 PICTURED_FAMILIES = {
     "independence": 0.1,

@@ -5,7 +5,6 @@ from data_gen.families import (  # noqa: F401  (imported for their registrations
     circula,
     copula,
     discrete,
-    discrete_bounded,
     discrete_classes,
     discrete_cut,
     discrete_label,

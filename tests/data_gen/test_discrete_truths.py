@@ -154,17 +154,8 @@ def marks_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.log(densities[np.arange(len(mark)), label]) - np.log(densities @ weights)
 
 
-def bounded_pointwise(family: Family, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    letter, seen = (y[:, 0].astype(int), x[:, 0]) if family.swapped else (x[:, 0].astype(int), y[:, 0])
-    weights, places, widths = family._layout()
-    widths = family.scale * widths
-    densities = stats.beta(family.p, family.q).pdf((seen[:, None] - places) / widths) / widths
-    return np.log(densities[np.arange(len(seen)), letter]) - np.log(densities @ weights)
-
-
 POINTWISE: dict[str, Callable[[Family, np.ndarray, np.ndarray], np.ndarray]] = {
     "discrete_binomial": binomial_pointwise,
-    "discrete_bounded": bounded_pointwise,
     "discrete_channel": channel_pointwise,
     "discrete_classes": classes_pointwise,
     "discrete_cut": cut_pointwise,
@@ -259,22 +250,6 @@ def test_two_delayed_classes_have_a_closed_form() -> None:
     assert family.truth().nats == pytest.approx(np.log(2) - doubt, abs=1e-9)
 
 
-@pytest.mark.parametrize("scale", [0.2, 2.0, 20.0])
-def test_even_noise_between_edges_leaves_doubt_where_letters_overlap(scale: float) -> None:
-    """Of uniform noise the density is constant between neighbouring edges, so that sums over these are exact."""
-    family = FAMILIES.get("discrete_bounded").from_params(
-        {"d_x": 1, "d_y": 1, "letters": 5, "p": 1.0, "q": 1.0, "scale": scale, "seed": 8, "ordered": True}
-        | {"swapped": False}
-    )
-    weights, low, widths = family._layout()
-    high, density = low + scale * widths, weights / (scale * widths)
-    edges = np.sort(np.concatenate([low, high]))
-    middle, length = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
-    both = np.where((low[:, None] < middle) & (middle < high[:, None]), density[:, None] * length, 0.0)
-    nats = stats.entropy(weights) + stats.entropy(both.sum(axis=0)) - stats.entropy(both.ravel())
-    assert family.truth().nats == pytest.approx(nats, abs=1e-9)
-
-
 def test_a_count_that_is_kept_whole_tells_its_entropy() -> None:
     family = FAMILIES.get("discrete_thinned").from_params(
         {"d_x": 1, "d_y": 2, "mean": 3.7, "keep": 1.0, "swapped": True}
@@ -285,16 +260,6 @@ def test_a_count_that_is_kept_whole_tells_its_entropy() -> None:
 @pytest.mark.parametrize(
     ("name", "params", "message"),
     [
-        (
-            "discrete_bounded",
-            {"letters": 1, "p": 1.0, "q": 1.0, "scale": 1.0, "seed": 1, "ordered": True, "swapped": False},
-            "2..64 letters",
-        ),
-        (
-            "discrete_bounded",
-            {"letters": 4, "p": 0.1, "q": 1.0, "scale": 1.0, "seed": 1, "ordered": True, "swapped": False},
-            "p and q in",
-        ),
         ("discrete_cut", {"rho": 1.0, "x_margin": ["uniform", [3.0]], "y_margin": None, "swapped": False}, "-1 < rho"),
         (
             "discrete_cut",

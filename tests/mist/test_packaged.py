@@ -55,6 +55,18 @@ def test_independent_columns_with_ties_have_next_to_none(packaged, levels_x, lev
     assert np.mean([r.interval[0] == 0 for r in answers]) >= 0.85
 
 
+@pytest.mark.parametrize("n", [500, 2000, 8000])
+def test_a_label_beside_a_continuous_column_is_told_the_better_the_more_rows_there_are(packaged, n):
+    """Reference: Gao et al. (2017): a letter of two and y even on 2 from there on have log(2) / 2 nats."""
+    tables = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        letter = rng.integers(2, size=n)
+        tables.append((letter, letter + rng.uniform(0.0, 2.0, size=n)))
+    errors = [abs(answer.mi - 0.5 * np.log(2)) for answer in packaged.estimate_batch(tables)]
+    assert np.mean(errors) < 1.5 / n**0.5
+
+
 def generic(seed: int, tied: bool) -> tuple[np.ndarray, np.ndarray]:
     """A table of any small shape, dependent in straight and bent ways, with ties in x where wanted."""
     rng = np.random.default_rng(seed)
