@@ -104,7 +104,7 @@ def _spent(offsets: Array, outcomes: Outcomes, taus: tuple[float, ...], edges: t
 
     A lower level of 0 is never missed, so that levels which each hold are missed too rarely together. The straight
     side, whose laws are alike, needs nothing to spare: each level moves towards the median by one share of the scale
-    while the tables beyond it, and one more in every group for the fresh table, are no more than it says.
+    while the tables beyond it, and one more for the fresh table, are no more than it says.
     """
     straight = outcomes.where(_straight(outcomes, taus))
     truth, groups = straight.mi_nats.double().numpy(), cells(edges)
@@ -114,7 +114,7 @@ def _spent(offsets: Array, outcomes: Outcomes, taus: tuple[float, ...], edges: t
     def may_rise(start: Array, direction: Array, level: int, share: float) -> bool:
         value = _calibrated(start + share * direction, straight, taus, edges)[:, level]
         beyond = int((truth < value if taus[level] < 0.5 else truth > value).sum())
-        return beyond + groups <= min(taus[level], 1 - taus[level]) * (len(truth) + groups)
+        return beyond + 1 <= min(taus[level], 1 - taus[level]) * (len(truth) + 1)
 
     for level in sorted(range(len(taus)), key=lambda level: -min(taus[level], 1 - taus[level])):  # inner ones first
         if min(taus[level], 1 - taus[level]) < INNERMOST:
