@@ -126,7 +126,7 @@ def _counts_of(
     radius = nearest[:, :, ks - 1]  # (B, R, 3)
     k_effective = np.broadcast_to(ks, radius.shape)
     inside = np.nextafter(radius, np.float32(-1.0)).clip(min=0.0)  # "strictly closer"; ties count at 0
-    seek = tied | (radius <= 0).any(axis=(1, 2))[:, None]  # (B, 2); float32 may tie what was apart
+    seek = tied | (radius.min(axis=(1, 2)) <= 0)[:, None]  # (B, 2); float32 may tie what was apart
     if not seek.any():  # rows themselves included: n_x + 1
         return np.stack([k_effective, _count_rows(space, d_s, inside), _count_rows(space, d_t, inside)])
     near, far = around(radius)
