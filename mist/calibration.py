@@ -11,10 +11,11 @@ intervals of levels that each hold on their side would cover more often than the
 
 Laws that the network never saw differ from those it saw in how they bend, not in how they are straight. So tables fall
 into two sides by how much of the predicted median correlations explain, a Gaussian copula's and those of columns turned
-with the radius, for the training holds many spirals: offsets of the straight side come from tables like the training's
-alone, those of the bent side from these and from laws kept out of training together.
+with the radius, for the training holds many spirals: offsets of the bent side come from tables like the training's and
+from laws kept out of training together, those of the straight side from tables like the training's alone, but for the
+upper levels, for a law that the network never saw is underestimated more often than overestimated.
 Cautious offsets are the widest that any set of laws asks for; the default ones of the bent side lean towards them. On
-the straight side outer levels are missed as often as they say, not less often.
+the straight side lower levels then rise until outer intervals are missed as often as they say, by tables of each size.
 
 Last, no interval stays narrower than n rows allow where the law is known to be a bivariate normal, the easiest case:
 the standard error of its MI by maximum likelihood is :math:`\rho / \sqrt n` with :math:`\rho^2 = 1 - e^{-2 I}`.
@@ -93,7 +94,8 @@ class Calibration:
         n_edges: Increasing edges between the groups of n.
         d_edges: Increasing edges between the groups of d_x + d_y.
         mi_edges: Increasing edges between the groups of the predicted median, nats.
-        default: Offsets fitted on tables like the training's and, on the bent side, on shifted ones too, (G, K).
+        default: Offsets fitted on tables like the training's and, on the bent side and above the median, on shifted
+            ones too, (G, K).
         cautious: The widest offsets over these and further, shifted sets, (G, K); None if none was given.
         tables: How many tables each set had, by name.
         explained_by: Position among the anchors of the MI that tells straight tables from bent ones.

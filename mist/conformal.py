@@ -41,8 +41,9 @@ def fit(
         outcomes: Tables drawn as the training's are, and never trained on.
         taus: Increasing levels, (K,), the median among them.
         shifted: Further sets by name, of laws the network never saw. Some of their bent tables join those of `outcomes`
-            in the fit of the default offsets; and the cautious offsets are fitted too: on every set alone, each side of
-            it and the whole, the widest taken. The default ones of the bent side then go a part of the way to these.
+            in the fit of the default offsets, and their straight tables in that of the upper levels; and the cautious
+            offsets are fitted too: on every set alone, each side of it and the whole, the widest taken. The default
+            ones of the bent side then go a part of the way to these.
 
     Returns:
         The record to keep beside the weights.
@@ -55,10 +56,9 @@ def fit(
         _check(name, each, taus)
     edges = (_edges(outcomes.n, 3), _edges(outcomes.d, 2), _edges(outcomes.quantiles[:, taus.index(0.5)], 4))
     some = [each.where(torch.arange(0, len(each), POOLED_STEP)) for each in (shifted or {}).values()]
-    bent = [_side(each, taus, straight=False) for each in (outcomes, *some)]
-    default = np.concatenate(
-        [_fit_set(Outcomes.cat(bent), taus, *edges), _fit_set(_side(outcomes, taus, straight=True), taus, *edges)]
-    )
+    bent = Outcomes.cat([_side(each, taus, straight=False) for each in (outcomes, *some)])
+    straight = [_side(each, taus, straight=True) for each in sets.values()]
+    default = np.concatenate([_fit_set(bent, taus, *edges), _fit_straight(straight, taus, *edges)])
     cautious = None
     if shifted:
         sides = [
@@ -100,27 +100,34 @@ def _narrowed(offsets: Array, outcomes: Outcomes, taus: tuple[float, ...], edges
 
 
 def _spent(offsets: Array, outcomes: Outcomes, taus: tuple[float, ...], edges: tuple[Edges, Edges, Edges]) -> Array:
-    """Offsets (G, K) whose outer levels are missed by straight tables as often as they say, not less often.
+    """Offsets (G, K) whose outer intervals miss the straight tables of each size as often as they say, not less often.
 
-    A lower level of 0 is never missed, so that levels which each hold are missed too rarely together. The straight
-    side, whose laws are alike, needs nothing to spare: each level moves towards the median by one share of the scale
-    while the tables beyond it, and one more for the fresh table, are no more than it says.
+    A lower level of 0 is never missed, and upper levels follow laws unlike the training's too, so that intervals whose
+    levels each hold cover too often. The straight side needs nothing to spare: in each group of n the lower level of an
+    interval moves towards the median by one share of the scale, while the tables that the interval misses, and one more
+    for the fresh table, are no more than it says. One share for all n would spend on few rows what many rows spare.
     """
-    straight = outcomes.where(_straight(outcomes, taus))
-    truth, groups = straight.mi_nats.double().numpy(), cells(edges)
+    straight, groups = outcomes.where(_straight(outcomes, taus)), cells(edges)
     if len(straight) < MIN_TABLES:
         return offsets
+    sizes = len(edges[0]) + 1
+    size_of = np.array(edges[0]).searchsorted(straight.n.numpy(), side="right")
+    size_of_row = np.arange(len(offsets)) % groups // (groups // sizes)  # n is the first edge of a cell
+    on_straight = np.arange(len(offsets)) >= groups
 
-    def may_rise(start: Array, direction: Array, level: int, share: float) -> bool:
-        value = _calibrated(start + share * direction, straight, taus, edges)[:, level]
-        beyond = int((truth < value if taus[level] < 0.5 else truth > value).sum())
-        return beyond + 1 <= min(taus[level], 1 - taus[level]) * (len(truth) + 1)
+    def may_rise(some: Outcomes, start: Array, direction: Array, low: int, share: float) -> bool:
+        value, high = _calibrated(start + share * direction, some, taus, edges), len(taus) - 1 - low
+        truth = some.mi_nats.double().numpy()
+        beyond = int(((truth < value[:, low]) | (truth > value[:, high])).sum())
+        return beyond + 1 <= (taus[low] + 1 - taus[high]) * (len(truth) + 1)
 
-    for level in sorted(range(len(taus)), key=lambda level: -min(taus[level], 1 - taus[level])):  # inner ones first
-        if min(taus[level], 1 - taus[level]) < INNERMOST:
-            direction = np.zeros_like(offsets)
-            direction[groups:, level] = 1.0 if taus[level] < 0.5 else -1.0
-            offsets = offsets + _furthest(partial(may_rise, offsets, direction, level)) * direction
+    for size in range(sizes):
+        some = straight.where(torch.from_numpy(size_of == size))
+        for low in reversed(range(len(taus))):  # inner ones first
+            if taus[low] < INNERMOST and len(some) > 0:
+                direction = np.zeros_like(offsets)
+                direction[on_straight & (size_of_row == size), low] = 1.0
+                offsets = offsets + _furthest(partial(may_rise, some, offsets, direction, low)) * direction
     return offsets
 
 
@@ -178,6 +185,15 @@ def _fit_set(outcomes: Outcomes, taus: tuple[float, ...], *edges: tuple[float, .
         own, trust = _order_statistics(members, taus) if len(members) else (marginal, np.zeros_like(marginal))
         rows.append(marginal + trust * (own - marginal))
     return np.stack(rows)
+
+
+def _fit_straight(sets: list[Outcomes], taus: tuple[float, ...], *edges: tuple[float, ...]) -> Array:
+    """Group offsets of the straight side, (G, K): lower levels of the first set, upper ones of all together.
+
+    A law that the network never saw is underestimated more often than overestimated, however straight it is.
+    """
+    own, joined = _fit_set(sets[0], taus, *edges), _fit_set(Outcomes.cat(sets), taus, *edges)
+    return np.where(is_lower(taus), own, np.maximum(own, joined))
 
 
 def _order_statistics(scores: Array, taus: tuple[float, ...]) -> tuple[Array, Array]:

@@ -1,6 +1,7 @@
 """Calibration must turn an over-confident, an exact and a conservative predictor into one that covers as it says."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -134,8 +135,8 @@ def test_a_group_with_many_tables_gets_its_own_offsets():
 
 
 def test_cautious_intervals_hold_the_default_ones_and_cover_the_shifted_set():
-    record = fit(simulate(1.0, 2000, seed=9), shifted={"shifted": simulate(1.0, 2000, seed=10, bias=1.5)})
-    fresh = simulate(1.0, 2000, seed=11, bias=1.5)
+    record = fit(simulate(1.0, 2000, seed=9), shifted={"shifted": simulate(1.0, 2000, seed=10, bias=-1.5)})
+    fresh = simulate(1.0, 2000, seed=11, bias=-1.5)
     default = record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.explained)
     cautious = record.apply(fresh.quantiles, fresh.n, fresh.d, fresh.explained, cautious=True)
     assert (cautious[:, :MEDIAN] <= default[:, :MEDIAN]).all()
@@ -152,6 +153,36 @@ def test_bent_tables_are_covered_as_laws_kept_out_need_and_straight_ones_as_the_
     assert widths[0] > 1.2 * widths[1]
     share, error = covered(fresh.where(straight), quantiles[straight])
     assert abs(share - 0.9) < 6 * error
+
+
+def test_straight_laws_kept_out_raise_upper_levels_and_lower_ones_pay():
+    shifted = {"shifted": simulate(1.0, 8000, seed=24, bias=1.0)}
+    fresh = simulate(1.0, 8000, seed=25)
+    straight = fresh.where(fresh.explained > 0)
+    lower, upper = [], []
+    for record in (fit(simulate(1.0, 8000, seed=23)), fit(simulate(1.0, 8000, seed=23), shifted=shifted)):
+        quantiles = record.apply(straight.quantiles, straight.n, straight.d, straight.explained)
+        share, error = covered(straight, quantiles)
+        assert abs(share - 0.9) < 6 * error
+        lower.append(quantiles[:, LEVELS.index(0.05)].mean())
+        upper.append(quantiles[:, LEVELS.index(0.95)].mean())
+    assert lower[1] > lower[0]
+    assert upper[1] > upper[0]
+
+
+def test_what_few_rows_spare_is_not_spent_on_many():
+    """True zeros are never below an interval that begins at 0; here they are all in tables of few rows."""
+
+    def uneven(seed: int) -> Outcomes:
+        """A third of the tables of few rows, all of the others of many, and half of the former without dependence."""
+        both = simulate(1.0, 8000, seed, zeros=0.5), simulate(1.0, 16_000, seed + 1)
+        few, many = (replace(part, n=torch.full_like(part.n, n)) for part, n in zip(both, (20, 2000), strict=True))
+        return Outcomes.cat([few, replace(many, n=many.n + torch.arange(len(many)) % 2)])
+
+    record, fresh = fit(uneven(26)), uneven(28)
+    many = fresh.where((fresh.n > 20) & (fresh.explained > 0))
+    share, error = covered(many, record.apply(many.quantiles, many.n, many.d, many.explained))
+    assert abs(share - 0.9) < 4 * 2**0.5 * error
 
 
 def test_the_record_survives_json():
