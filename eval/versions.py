@@ -25,12 +25,12 @@ def packages() -> dict[str, str]:
 
 
 def of_checkpoint(checkpoint: str | None) -> str:
-    """Name a checkpoint by its content; None is the packaged one."""
-    from mist.checkpoint import SUMS, locate
+    """Name a checkpoint by what its answers depend on, so not by its card; None is the packaged one."""
+    from mist.checkpoint import CARD, SUMS, locate
     from mist.estimator import PACKAGED
 
-    sums = locate(PACKAGED if checkpoint is None else Path(checkpoint)) / SUMS
-    digest = hashlib.sha256(sums.read_bytes()).hexdigest()[:16]
+    sums = (locate(PACKAGED if checkpoint is None else Path(checkpoint)) / SUMS).read_text("utf-8").splitlines()
+    digest = hashlib.sha256("\n".join(line for line in sums if line.split()[-1] != CARD).encode()).hexdigest()[:16]
     return f"{'packaged' if checkpoint is None else Path(checkpoint).name} sha256:{digest}"
 
 

@@ -26,6 +26,9 @@ from eval.records import Cell, Cost, Record
 from eval.report import Measured, figures, html, write_report
 from eval.suites import Case
 from eval.summary import summarise
+from eval.versions import of_checkpoint
+from mist import checkpoint
+from mist.estimator import PACKAGED
 
 
 class Planted(Baseline):
@@ -342,6 +345,16 @@ def test_a_report_is_made_anew_when_the_code_goes_back(config, monkeypatch, caps
     (Path(config.out) / "report.json").write_text("broken")
     evaluate(config)
     assert {**report(config), "timings": 0} == {**first, "timings": 0}
+
+
+def test_a_checkpoint_goes_by_what_it_answers_not_by_its_card(tmp_path):
+    shutil.copytree(checkpoint.locate(PACKAGED), tmp_path / "copy")
+    found, first = checkpoint.load(tmp_path / "copy"), of_checkpoint(str(tmp_path / "copy"))
+    checkpoint.save(tmp_path / "copy", replace(found, card=f"{found.card}\nMore of it.\n"))
+    assert of_checkpoint(str(tmp_path / "copy")) == first
+    assert of_checkpoint(None).rpartition(":")[2] == first.rpartition(":")[2]
+    checkpoint.save(tmp_path / "copy", replace(found, calibration=None))
+    assert of_checkpoint(str(tmp_path / "copy")) != first
 
 
 def test_a_training_run_is_left_alone(config):
