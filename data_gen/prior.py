@@ -20,7 +20,6 @@ from data_gen.shares import (
     HELD_OUT,
     JUDGED_FAMILIES,
     LATE_FAMILIES,
-    LONE_FAMILIES,
     MAPS,
     MIST_BASE,
     MIST_IMD,
@@ -268,17 +267,6 @@ _PICTURED = replace(
     mist_laws=(),
     bent_share=0.0,
 )
-# Many rows, in which estimates of one pair are good, among many columns.
-_LONE = replace(
-    _SEEN,
-    families=LONE_FAMILIES,
-    n=(256, 8192),
-    low_share=0.3,
-    noise_share=0.35,
-    mist_share=0.0,
-    mist_laws=(),
-    bent_share=0.0,
-)
 # Bends that hide all there is: a model that knows laws of much hidden information alone expects more of them.
 _BENT = replace(
     _SEEN, families=SPARSE_FAMILIES, n=(64, 8192), d=(2, 16), mist_share=0.0, mist_laws=(), bent_share=1.0, bent_d=16
@@ -312,7 +300,6 @@ PRESETS: dict[str, Preset] = {
     "late-seen": Preset(_LATE, {"train": 65_536, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "judged-seen": Preset(_JUDGED, {"train": 40_960, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "edged-seen": Preset(_EDGED, {"train": 40_960, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
-    "lone-seen": Preset(_LONE, {"train": 40_960, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "pictured-seen": Preset(_PICTURED, {"train": 40_960, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "bent-seen": Preset(_BENT, {"train": 32_768, "validation": 2048, "calibration": 4096, "test": 2048}, 512),
     "wide-shift": Preset(_SHIFT, {"validation": 2048, "calibration": 12_288, "test": 6144}, 512),

@@ -184,25 +184,6 @@ PICTURED_FAMILIES = {
     "mixture_pictures": 0.56,
     "discrete_label": 0.06,
 }
-# One pair of columns that depends, for many columns of noise beside it: labels and counts beside measurements first.
-LONE_FAMILIES = {
-    "independence": 0.1,
-    "gaussian_sparse": 0.04,
-    "student_sparse": 0.02,
-    "noisy_linear": 0.04,
-    "noisy_parabola": 0.03,
-    "noisy_sinusoid": 0.03,
-    "noisy_zigzag": 0.03,
-    "noisy_beta": 0.08,
-    "noisy_hum": 0.03,
-    "mixture_labelled": 0.03,
-    "discrete_label": 0.14,
-    "discrete_marks": 0.2,
-    "discrete_quantised": 0.12,
-    "discrete_channel": 0.05,
-    "discrete_binomial": 0.05,
-    "zero_inflated": 0.04,
-}
 # As WIDE_FAMILIES, and clouds of two classifications, which are in no other preset.
 ADDED_FAMILIES = WIDE_FAMILIES | {"mixture_clouds": 0.2}
 # Simple laws for spirals, swirls and swiss rolls.

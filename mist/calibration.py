@@ -14,8 +14,9 @@ into two sides by how much of the predicted median correlations explain, a Gauss
 with the radius, for the training holds many spirals: offsets of the bent side come from tables like the training's and
 from laws kept out of training together, those of the straight side from tables like the training's alone, but for the
 upper levels, for a law that the network never saw is underestimated more often than overestimated.
-Cautious offsets are the widest that any set of laws asks for; the default ones of the bent side lean towards them. On
-the straight side lower levels then rise until outer intervals are missed as often as they say, by tables of each size.
+The default offsets of the bent side lean towards the widest that any set of laws asks for; the cautious ones go past
+these, for the next law asks for more. On the straight side lower levels then rise until outer intervals are missed as
+often as they say, by tables of each size.
 
 Last, no interval stays narrower than n rows allow where the law is known to be a bivariate normal, the easiest case:
 the standard error of its MI by maximum likelihood is :math:`\rho / \sqrt n` with :math:`\rho^2 = 1 - e^{-2 I}`.
@@ -96,7 +97,7 @@ class Calibration:
         mi_edges: Increasing edges between the groups of the predicted median, nats.
         default: Offsets fitted on tables like the training's and, on the bent side and above the median, on shifted
             ones too, (G, K).
-        cautious: The widest offsets over these and further, shifted sets, (G, K); None if none was given.
+        cautious: Offsets past the widest over these and further, shifted sets, (G, K); None if none was given.
         tables: How many tables each set had, by name.
         explained_by: Position among the anchors of the MI that tells straight tables from bent ones.
         sized: How much of a table's scale follows its median; see `scale`.

@@ -25,9 +25,9 @@ POOLED_STEP = 2  # every second shifted table joins the default offsets of the b
 # the noise of the group's own; the noise averages out over groups, the bias does not, so this is kept low.
 SHRINK_MISSES = 2.0
 
-# How far the default offsets of the bent side go towards the cautious ones, paid for by what the straight side has to
-# spare. Judged by leaving one shifted law out at a time: training/LOG.md has the figures.
-CAUTION = 0.5
+# How far the offsets of the bent side go towards the widest ones of all sets, paid for by what the straight side has to
+# spare, and how far the cautious ones go. Judged by leaving one shifted law out at a time: training/LOG.md has figures.
+CAUTION, BEYOND = 0.5, 1.5
 INNERMOST = 0.2  # lower level from which an interval is an inner one: central intervals of at most 60 %
 MOST_NARROWED = 0.5  # of the scale
 
@@ -42,8 +42,8 @@ def fit(
         taus: Increasing levels, (K,), the median among them.
         shifted: Further sets by name, of laws the network never saw. Some of their bent tables join those of `outcomes`
             in the fit of the default offsets, and their straight tables in that of the upper levels; and the cautious
-            offsets are fitted too: on every set alone, each side of it and the whole, the widest taken. The default
-            ones of the bent side then go a part of the way to these.
+            offsets are fitted too: on every set alone, each side of it and the whole, the widest taken and passed. The
+            default ones of the bent side then go a part of the way to the widest.
 
     Returns:
         The record to keep beside the weights.
@@ -67,7 +67,7 @@ def fit(
             for parts in ((_side(each, taus, straight=False), _side(each, taus, straight=True)), (each, each))
         ]
         widest = _widest([default, *sides], taus)
-        cautious = _rows(widest)
+        cautious = _rows(default + BEYOND * (widest - default))
         bent_groups = np.arange(len(default))[:, None] < cells(edges)
         default = np.where(bent_groups, default + CAUTION * (widest - default), default)
     default = _spent(_narrowed(default, outcomes, taus, edges), outcomes, taus, edges)

@@ -100,7 +100,7 @@ def test_nobody_aims_at_more_than_a_sample_can_tell() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["wide", "rough-seen", "late-seen", "judged-seen", "edged-seen", "lone-seen", "pictured-seen", "added-seen"]
+    "name", ["wide", "rough-seen", "late-seen", "judged-seen", "edged-seen", "pictured-seen", "added-seen"]
 )
 def test_every_family_of_the_prior_is_drawn(name: str) -> None:
     prior = replace(preset(name).prior, mist_share=0.0)
@@ -116,7 +116,6 @@ def test_every_family_is_in_a_prior() -> None:
         "late-seen",
         "judged-seen",
         "edged-seen",
-        "lone-seen",
         "pictured-seen",
         "added-seen",
         "wide-shift",
@@ -134,7 +133,6 @@ def test_every_family_is_in_a_prior() -> None:
         "late-seen",
         "judged-seen",
         "edged-seen",
-        "lone-seen",
         "pictured-seen",
         "added-seen",
         "bent-seen",

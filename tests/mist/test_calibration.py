@@ -155,6 +155,13 @@ def test_bent_tables_are_covered_as_laws_kept_out_need_and_straight_ones_as_the_
     assert abs(share - 0.9) < 6 * error
 
 
+def test_cautious_intervals_cover_a_law_somewhat_further_off_than_those_fitted_on():
+    record = fit(simulate(1.0, 4000, seed=30), shifted={"shifted": simulate(1.0, 4000, seed=31, bias=-1.0)})
+    further = simulate(1.0, 4000, seed=32, bias=-1.7)
+    quantiles = record.apply(further.quantiles, further.n, further.d, further.explained, cautious=True)
+    assert covered(further, quantiles)[0] > 0.9
+
+
 def test_straight_laws_kept_out_raise_upper_levels_and_lower_ones_pay():
     shifted = {"shifted": simulate(1.0, 8000, seed=24, bias=1.0)}
     fresh = simulate(1.0, 8000, seed=25)
