@@ -111,9 +111,7 @@ def _spent(offsets: Array, outcomes: Outcomes, taus: tuple[float, ...], edges: t
     if len(straight) < MIN_TABLES:
         return offsets
     sizes = len(edges[0]) + 1
-    size_of = np.array(edges[0]).searchsorted(straight.n.numpy(), side="right")
-    size_of_row = np.arange(len(offsets)) % groups // (groups // sizes)  # n is the first edge of a cell
-    on_straight = np.arange(len(offsets)) >= groups
+    size_of, rows = np.array(edges[0]).searchsorted(straight.n.numpy(), side="right"), groups // sizes
 
     def may_rise(some: Outcomes, start: Array, direction: Array, low: int, share: float) -> bool:
         value, high = _calibrated(start + share * direction, some, taus, edges), len(taus) - 1 - low
@@ -122,11 +120,11 @@ def _spent(offsets: Array, outcomes: Outcomes, taus: tuple[float, ...], edges: t
         return beyond + 1 <= (taus[low] + 1 - taus[high]) * (len(truth) + 1)
 
     for size in range(sizes):
-        some = straight.where(torch.from_numpy(size_of == size))
+        some, first = straight.where(torch.from_numpy(size_of == size)), groups + size * rows  # by n first: see `cell`
         for low in reversed(range(len(taus))):  # inner ones first
             if taus[low] < INNERMOST and len(some) > 0:
                 direction = np.zeros_like(offsets)
-                direction[on_straight & (size_of_row == size), low] = 1.0
+                direction[first : first + rows, low] = 1.0
                 offsets = offsets + _furthest(partial(may_rise, some, offsets, direction, low)) * direction
     return offsets
 
