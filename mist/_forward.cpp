@@ -27,7 +27,7 @@
 namespace {
 
 constexpr int PANEL = 16;  // columns of a product that are summed together
-constexpr int SIDE = 5;    // and rows, at most
+constexpr int SIDE = 6;    // and rows, at most
 
 // Sizes of the network, and its weights, which are read one after another.
 struct Shape {

@@ -1,7 +1,7 @@
 /* The passes of _forward.cpp, which is compiled with it once for each kind of processor. */
 
 typedef float Lanes __attribute__((vector_size(32), aligned(4), may_alias));
-typedef int32_t Bits __attribute__((vector_size(32), aligned(4), may_alias));
+typedef uint32_t Bits __attribute__((vector_size(32), aligned(4), may_alias));
 
 INLINE Lanes load(const float *from) { return *reinterpret_cast<const Lanes *>(from); }
 INLINE void store(float *to, Lanes values) { *reinterpret_cast<Lanes *>(to) = values; }
@@ -53,19 +53,26 @@ template <int R> INLINE void multiply_panel(const float *x, int in, const float 
             store(out + row * stride + 8 * half, sums[row][half]);
 }
 
-// out (rows, padded(out)) = x (rows, in) through a linear layer.
+// As `multiply_panel` for as many rows as R or fewer.
+template <int R> INLINE void multiply_rows(int rows, const float *x, int in, const float *panel, const float *bias, float *out, int stride) {
+    if (rows == R)
+        multiply_panel<R>(x, in, panel, bias, out, stride);
+    else if constexpr (R > 1)
+        multiply_rows<R - 1>(rows, x, in, panel, bias, out, stride);
+}
+
+// out (rows, padded(out)) = x (rows, in) through a linear layer, by blocks of rows that differ by one at most: small ones
+// take as long as large ones.
 void linear(const Layer &layer, const float *x, int rows, float *out) {
-    const int stride = padded(layer.out);
+    const int stride = padded(layer.out), blocks = (rows + SIDE - 1) / SIDE;
     for (int column = 0; column < stride; column += PANEL) {
         const float *panel = layer.weight + static_cast<size_t>(column) * layer.in;
         const float *bias = layer.bias == nullptr ? nullptr : layer.bias + column;
-        int row = 0;
-        for (; row + SIDE <= rows; row += SIDE)
-            multiply_panel<SIDE>(x + row * layer.in, layer.in, panel, bias, out + row * stride + column, stride);
-        for (; row + 2 <= rows; row += 2)
-            multiply_panel<2>(x + row * layer.in, layer.in, panel, bias, out + row * stride + column, stride);
-        for (; row < rows; row++)
-            multiply_panel<1>(x + row * layer.in, layer.in, panel, bias, out + row * stride + column, stride);
+        for (int block = 0, row = 0; block < blocks; block++) {
+            const int count = (rows - row) / (blocks - block);
+            multiply_rows<SIDE>(count, x + row * layer.in, layer.in, panel, bias, out + row * stride + column, stride);
+            row += count;
+        }
     }
 }
 

@@ -72,45 +72,48 @@ struct Scores {
     Tied tied;                 // which sides have such columns
 };
 
-Scores scores(const Job &job, const double *x, const double *y, const int64_t *keys, Space &space) {
+// Columns while they are ranked: values of all of them in increasing order, N after N.
+struct Ranks {
+    int32_t *rows;           // where each stood
+    int32_t *halves;         // twice its mid-rank
+    double *scores, *ties;   // its normal score, in tied columns alone; each column's share of ties, (D,)
+};
+
+// Rank the columns from `first` to `last`, and sum the keys of each row's scores by side, (2, N).
+int64_t *rank(const Job &job, const double *x, const double *y, const int64_t *keys, int first, int last, const Ranks &found,
+              Space &space) {
     const Index n = job.n;
-    const int d = job.d_x + job.d_y;
-    Scores found{space.take<double>(d * n), space.take<double>(d * n), space.take<double>(d), {false, false}};
     Ordered *entries = space.take<Ordered>(n), *spare = space.take<Ordered>(n);
     uint64_t *values = space.take<uint64_t>(n);
-    int32_t *rows = space.take<int32_t>(d * n), *halves = space.take<int32_t>(d * n), *place = space.take<int32_t>(n);
-    double *own = space.take<double>(d * n);  // scores of tied columns by rank
-    int64_t *sums[2] = {space.take<int64_t>(n), space.take<int64_t>(n)};
-    std::fill(sums[0], sums[0] + n, 0);
-    std::fill(sums[1], sums[1] + n, 0);
-    for (int c = 0; c < d; c++) {
+    int64_t *sums = space.take<int64_t>(2 * n);
+    std::fill(sums, sums + 2 * n, 0);
+    for (int c = first; c < last; c++) {
         const bool of_x = c < job.d_x;
         const double *column = of_x ? x + c : y + (c - job.d_x);
         const int width = of_x ? job.d_x : job.d_y;
         for (Index i = 0; i < n; i++)
             values[i] = sortable(column[i * width]);
         const Ordered *sorted = sort(values, n, entries, spare);
-        int32_t *row = rows + c * n, *half = halves + c * n;
+        int32_t *row = found.rows + c * n, *half = found.halves + c * n;
         Index distinct = 0;
-        for (Index first = 0; first < n; distinct++) {
-            Index end = first + 1;
-            while (end < n && values[sorted[end].row] == values[sorted[first].row])
+        for (Index begin = 0; begin < n; distinct++) {
+            Index end = begin + 1;
+            while (end < n && values[sorted[end].row] == values[sorted[begin].row])
                 end++;
-            for (Index i = first; i < end; i++) {
+            for (Index i = begin; i < end; i++) {
                 row[i] = sorted[i].row;
-                half[i] = static_cast<int32_t>(first + end + 1);  // twice the mid-rank
+                half[i] = static_cast<int32_t>(begin + end + 1);
             }
-            first = end;
+            begin = end;
         }
         found.ties[c] = 1.0 - static_cast<double>(distinct) / n;
-        int64_t *to = sums[of_x ? 0 : 1];
+        int64_t *to = of_x ? sums : sums + n;
         if (distinct == n) {
             for (Index i = 0; i < n; i++)
                 to[row[i]] += keys[i];
             continue;
         }
-        (of_x ? found.tied.s : found.tied.t) = true;
-        double *score = own + c * n;
+        double *score = found.scores + c * n;
         const double centre = mean(n, [&](Index i) { return job.raw_scores[2 * half[i]]; });
         for (Index i = 0; i < n; i++)
             score[i] = job.raw_scores[2 * half[i]] - centre;
@@ -124,21 +127,44 @@ Scores scores(const Job &job, const double *x, const double *y, const int64_t *k
             to[row[i]] += key;
         }
     }
+    return sums;
+}
+
+// Half of the columns are ranked by a thread of its own, in the space `beside`, if there is one.
+Scores scores(const Job &job, const double *x, const double *y, const int64_t *keys, Space &space, Space *beside) {
+    const Index n = job.n;
+    const int d = job.d_x + job.d_y;
+    Scores found{space.take<double>(d * n), space.take<double>(d * n), space.take<double>(d), {false, false}};
+    const Ranks ranks{space.take<int32_t>(d * n), space.take<int32_t>(d * n), space.take<double>(d * n), found.ties};
+    std::future<int64_t *> others;
+    if (beside)
+        others = std::async(std::launch::async, [&] { return rank(job, x, y, keys, d / 2, d, ranks, *beside); });
+    int64_t *sums = rank(job, x, y, keys, 0, beside ? d / 2 : d, ranks, space);
+    if (beside) {
+        const int64_t *more = others.get();
+        for (Index i = 0; i < 2 * n; i++)
+            sums[i] += more[i];
+    }
+    for (int c = 0; c < d; c++)
+        (c < job.d_x ? found.tied.s : found.tied.t) |= found.ties[c] > 0;
+    const int64_t *of_x = sums, *of_y = sums + n;
     const double turn = sum(n, [&](Index i) {
-        const double both = (sums[0][i] + sums[1][i]) / STEPS;
-        return both * both * ((sums[0][i] - sums[1][i]) / STEPS);
+        const double both = (of_x[i] + of_y[i]) / STEPS;
+        return both * both * ((of_x[i] - of_y[i]) / STEPS);
     });
     const double share = turn < 0 ? -0.3 : 0.3;  // turns when the sides are swapped
+    uint64_t *values = space.take<uint64_t>(n);
     for (Index i = 0; i < n; i++) {
-        const double both = (sums[0][i] + sums[1][i]) / STEPS, between = (sums[0][i] - sums[1][i]) / STEPS;
+        const double both = (of_x[i] + of_y[i]) / STEPS, between = (of_x[i] - of_y[i]) / STEPS;
         values[i] = sortable(both + share * between);
     }
-    const Ordered *sorted = sort(values, n, entries, spare);
+    int32_t *place = space.take<int32_t>(n);
+    const Ordered *sorted = sort(values, n, space.take<Ordered>(n), space.take<Ordered>(n));
     for (Index i = 0; i < n; i++)
         place[sorted[job.mixing[i]].row] = static_cast<int32_t>(i);
     for (int c = 0; c < d; c++) {
-        const int32_t *row = rows + c * n, *half = halves + c * n;
-        const double *score = own + c * n;
+        const int32_t *row = ranks.rows + c * n, *half = ranks.halves + c * n;
+        const double *score = ranks.scores + c * n;
         double *normal = found.normal + c * n, *uniform = found.uniform + c * n;
         const bool tied = found.ties[c] > 0;
         for (Index i = 0; i < n; i++) {

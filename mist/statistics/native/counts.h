@@ -19,14 +19,28 @@ constexpr int STEP = 16;   // rows by which a window grows
 typedef float Floats __attribute__((vector_size(4 * LANES)));
 typedef int32_t Ints __attribute__((vector_size(4 * LANES)));
 
-// Raise the squared distances (N,) of some rows by the differences along a column (N,).
-INLINE void add_column(Floats *distance, const float *column, Index n, Index first, bool begin) {
-    Floats at;
+// Some rows of a column (N,) from `first` on, the last one over again where there are no more.
+INLINE Floats lanes_of(const float *column, Index n, Index first) {
+    float lanes[LANES];
     for (int lane = 0; lane < LANES; lane++)
-        at[lane] = column[first + lane < n ? first + lane : n - 1];
+        lanes[lane] = column[first + lane < n ? first + lane : n - 1];
+    Floats found;
+    std::memcpy(&found, lanes, sizeof(found));
+    return found;
+}
+
+// Raise the squared distances (N,) of some rows by the differences along C columns (C, N).
+template <int C> INLINE void add_columns(Floats *distance, const float *columns, Index n, Index first, bool begin) {
+    Floats at[C];
+    for (int c = 0; c < C; c++)
+        at[c] = lanes_of(columns + c * n, n, first);
     for (Index j = 0; j < n; j++) {
-        const Floats gap = column[j] - at;
-        distance[j] = begin ? gap * gap : distance[j] + gap * gap;
+        Floats sum = begin ? Floats{} : distance[j];
+        for (int c = 0; c < C; c++) {
+            const Floats gap = columns[c * n + j] - at[c];
+            sum += gap * gap;
+        }
+        distance[j] = sum;
     }
 }
 
@@ -135,9 +149,14 @@ void count_table(const Task &task, const float *s, const float *t, Tied tied, Fl
     for (Index first = 0; first < n; first += LANES) {
         Index done[2] = {0, 0};
         for (Index step = 0; step < task.steps; step++) {
-            for (int side = 0; side < 2; side++)
-                for (; done[side] < task.widths[2 * step + side]; done[side]++)
-                    add_column(distances[side], sides[side] + done[side] * n, n, first, done[side] == 0);
+            for (int side = 0; side < 2; side++) {
+                Index &place = done[side];
+                const Index end = task.widths[2 * step + side];
+                for (; place + 4 <= end; place += 4)
+                    add_columns<4>(distances[side], sides[side] + place * n, n, first, place == 0);
+                for (; place < end; place++)
+                    add_columns<1>(distances[side], sides[side] + place * n, n, first, place == 0);
+            }
             count_rows(task, distances[0], distances[1], first, tied, out + step * step_stride, stride);
         }
     }
@@ -202,12 +221,8 @@ INLINE bool any(const Ints &lanes) {
 template <int D>
 INLINE void nearest_sorted(const float *const *columns, Index n, Index first, int k, Floats *nearest) {
     Floats at[D];
-    for (int column = 0; column < D; column++) {
-        float lanes[LANES];
-        for (int lane = 0; lane < LANES; lane++)
-            lanes[lane] = columns[column][first + lane < n ? first + lane : n - 1];
-        std::memcpy(&at[column], lanes, sizeof(lanes));
-    }
+    for (int column = 0; column < D; column++)
+        at[column] = lanes_of(columns[column], n, first);
     for (int place = 0; place < MOST_K; place++)
         nearest[place] = Floats{} + FLT_MAX;
     Index begin = first, end = first + LANES < n ? first + LANES : n;

@@ -67,20 +67,25 @@ struct Features {
 struct FeatureSets {
     Features sets[2];
 
-    FeatureSets(const Job &job, const Scores &scores, const Spectrum &spectrum, const Pairs &pairs, Space &space) {
+    // Those of canonical pairs; both sets are the same where there is one column a side.
+    FeatureSets(const Job &job, const Spectrum &spectrum, Space &space) {
         const Index n = job.n;
-        const int d_x = job.d_x, d_y = job.d_y, count = spectrum.c < LEADING ? spectrum.c : LEADING;
+        const int d_x = job.d_x, d_y = job.d_y, count = leading(spectrum);
         if (d_x <= LEADING && d_y <= LEADING) {  // all of both sides, not only what is matched
             const double *s = principal(spectrum.white_s, d_x, spectrum.t, n, space);
             const double *t = principal(spectrum.white_t, d_y, spectrum.s, n, space);
             sets[0] = Features(job, s, d_x, t, d_y, n, space);
         } else
             sets[0] = Features(job, spectrum.unit_s, count, spectrum.unit_t, count, n, space);
-        if (d_x == 1 && d_y == 1) {  // both sets are the same
-            sets[1] = sets[0];
+        sets[1] = sets[0];
+    }
+
+    // Those of matched columns.
+    void match(const Job &job, const Scores &scores, const Spectrum &spectrum, const Pairs &pairs, Space &space) {
+        const Index n = job.n;
+        const int d_x = job.d_x, strongest = std::min(leading(spectrum), 2);
+        if (d_x == 1 && job.d_y == 1)
             return;
-        }
-        const int strongest = count < 2 ? count : 2;
         double *s = space.take<double>(strongest * n), *t = space.take<double>(strongest * n);
         for (int k = 0; k < strongest; k++) {
             std::copy(scores.normal + pairs.x[k] * n, scores.normal + (pairs.x[k] + 1) * n, s + k * n);
@@ -99,6 +104,8 @@ struct FeatureSets {
     }
 
   private:
+    static int leading(const Spectrum &spectrum) { return std::min(spectrum.c, LEADING); }
+
     // Columns of a whitened side in an order and orientation that follow from the data alone, with a mean square of 1.
     static const double *principal(const double *white, int d, const double *other, Index n, Space &space) {
         double *out = space.take<double>(d * n);

@@ -129,15 +129,43 @@ void combine(const double *u, int d, Index stride, Index n, const double *weight
         combine_block<1>(u, d, stride, n, weights + done, width, out + done * out_stride, out_stride);
 }
 
-// out (P, R) = a (P, Q) times b (Q, R).
-INLINE void multiply(const double *a, int p, int q, const double *b, int r, double *out) {
-    std::fill(out, out + p * r, 0.0);
-    for (int i = 0; i < p; i++)
-        for (int k = 0; k < q; k++) {
-            const double factor = a[i * q + k];
-            for (int j = 0; j < r; j++)
-                out[i * r + j] += factor * b[k * r + j];
+// I rows of `multiply`: W vectors of columns are summed at once.
+template <int I, int W> INLINE int multiply_rows(const double *a, int q, const double *b, int r, int j, double *out) {
+    constexpr int lanes = Vector<double>::lanes;
+    for (; j + W * lanes <= r; j += W * lanes) {
+        Doubles sums[I][W] = {};
+        for (int k = 0; k < q; k++)
+            for (int w = 0; w < W; w++) {
+                const Doubles right = *reinterpret_cast<const Doubles *>(b + k * r + j + w * lanes);
+                for (int i = 0; i < I; i++)
+                    sums[i][w] += a[i * q + k] * right;
+            }
+        for (int i = 0; i < I; i++)
+            for (int w = 0; w < W; w++)
+                *reinterpret_cast<Doubles *>(out + i * r + j + w * lanes) = sums[i][w];
+    }
+    return j;
+}
+
+template <int I> INLINE void multiply_strip(const double *a, int q, const double *b, int r, double *out) {
+    int j = multiply_rows<I, 2>(a, q, b, r, 0, out);
+    j = multiply_rows<I, 1>(a, q, b, r, j, out);
+    for (; j < r; j++)
+        for (int i = 0; i < I; i++) {
+            double total = 0;
+            for (int k = 0; k < q; k++)
+                total += a[i * q + k] * b[k * r + j];
+            out[i * r + j] = total;
         }
+}
+
+// out (P, R) = a (P, Q) times b (Q, R).
+void multiply(const double *a, int p, int q, const double *b, int r, double *out) {
+    int i = 0;
+    for (; i + 4 <= p; i += 4)
+        multiply_strip<4>(a + i * q, q, b, r, out + i * r);
+    for (; i < p; i++)
+        multiply_strip<1>(a + i * q, q, b, r, out + i * r);
 }
 
 // out (Q, P) = a (P, Q) transposed.

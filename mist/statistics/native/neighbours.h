@@ -90,7 +90,8 @@ constexpr int SETS = 6, LEADING = 3;  // sets of columns that neighbours are sou
 struct NeighbourSets {
     Estimates sets[SETS];
 
-    NeighbourSets(const Job &job, const Scores &scores, const Spectrum &spectrum, const Swirl &swirl, Space &space) {
+    // Fill all but the last one.
+    void lead(const Job &job, const Scores &scores, const Spectrum &spectrum, Space &space) {
         const Index n = job.n;
         const double *x = scores.normal, *y = scores.normal + job.d_x * n, *psi = job.psi;
         const Tied tied = scores.tied;
@@ -117,8 +118,13 @@ struct NeighbourSets {
         for (int set = most + 1; set <= LEADING; set++)
             sets[set] = sets[most];  // fewer columns: the largest set stands in
         sets[4] = halved(spectrum.radius, n, 1, spectrum.radius + n, n, 1, n, job.rows.leading, tied, psi, space);
-        sets[5] = halved(swirl.s, swirl.half, Swirl::PAIRS, swirl.t, swirl.half, Swirl::PAIRS, swirl.half,
-                         job.rows.leading, tied, psi, space);
+    }
+
+    // Fill the last one, of turned columns.
+    void follow(const Job &job, const Scores &scores, const Swirl &swirl, Space &space) {
+        if (job.d_x + job.d_y > 2)
+            sets[5] = halved(swirl.s, swirl.half, Swirl::PAIRS, swirl.t, swirl.half, Swirl::PAIRS, swirl.half,
+                             job.rows.leading, scores.tied, job.psi, space);
     }
 
     double nats(int set) const { return sets[set].whole.nats[MIDDLE]; }

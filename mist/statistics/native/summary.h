@@ -2,6 +2,8 @@
 
 constexpr int TOKEN_ROWS = 128, ROW_FEATURES = 14, GLOBAL_FEATURES = 27, ANCHORS = 17;
 constexpr double MAX_NATS = 30.0;
+constexpr Index MANY_ROWS = 256;       // neighbours of so many rows take longer to find than a thread to start (guess)
+constexpr Index MANY_VALUES = 20'000;  // and so many values to rank, or their cosines (guess)
 
 // What `summarise` writes of one table: so many features, before they are tamed.
 INLINE Index features_of(const Job &job) {
@@ -113,24 +115,32 @@ int64_t *keys_of_ranks(const Job &job, Space &space) {
 }
 
 // One table, x (N, D_x) and y (N, D_y) row by row, to its features, tamed, its anchors, and the correlations of all pairs
-// of columns (D_x, D_y). Neighbours are sought by a thread of their own, in the space `beside`, if there is one.
+// of columns (D_x, D_y). What other stages do not wait for is the work of threads of their own, one after the other, in
+// the space `beside`, if there is one.
 void summarise_table(const Job &job, const double *x, const double *y, const int64_t *keys, Space &space, Space *beside,
                      float *tokens, double *estimates, double *correlations) {
     const Index n = job.n;
     const int d_x = job.d_x, d_y = job.d_y;
-    const Scores all = scores(job, x, y, keys, space);
+    const bool many = n * (d_x + d_y) >= MANY_VALUES;
+    const auto elsewhere = [&](bool pays) { return beside && pays ? std::launch::async : std::launch::deferred; };
+    Space &other = beside ? *beside : space;
+    const Scores all = scores(job, x, y, keys, space, many ? beside : nullptr);
     const double *u = all.normal, *v = all.normal + d_x * n;
+    auto measured = std::async(elsewhere(many), [&] { return Coefficients(job, all, other); });
     const Columns columns(all.normal, n, n, d_x, d_y, space);
     const Spectrum spectrum(columns, space);
-    const Coefficients coefficients(job, all, space);
+    const Coefficients coefficients = measured.get();
+    NeighbourSets near;
+    const auto sought = std::async(elsewhere(true), [&] { near.lead(job, all, spectrum, other); }).share();
     const Swirl swirl(u, v, n, n, d_x, d_y, coefficients.energy, space);
-    const auto seek = [&] { return NeighbourSets(job, all, spectrum, swirl, beside ? *beside : space); };
-    const auto sought = std::async(beside ? std::launch::async : std::launch::deferred, seek).share();
-    // of one column a side the neighbours of all columns say all of the matched pair, too
-    const Neighbours *known = d_x == 1 && d_y == 1 ? &sought.get().sets[0].whole : nullptr;
-    const Pairs pairs(job, all, coefficients, known, space);
-    const FeatureSets features(job, all, spectrum, pairs, space);
-    const NeighbourSets &near = sought.get();
+    FeatureSets features(job, spectrum, space);
+    near.follow(job, all, swirl, space);
+    const bool pair = d_x == 1 && d_y == 1;
+    if (pair)
+        sought.get();  // the neighbours of all columns say all of the matched pair, too
+    const Pairs pairs(job, all, coefficients, pair ? &near.sets[0].whole : nullptr, space);
+    features.match(job, all, spectrum, pairs, space);
+    sought.get();
     const Index count = features_of(job);
     double *begin = space.take<double>(count), *end = begin;
     end = spectrum.tokens(end);
@@ -149,11 +159,11 @@ void summarise_table(const Job &job, const double *x, const double *y, const int
         std::copy(columns.moments[0] + i * (d_x + d_y) + d_x, columns.moments[0] + (i + 1) * (d_x + d_y), correlations + i * d_y);
 }
 
-// Of `threads` a single table of several columns keeps two: what it begins is worth more than a thread's start.
+// Of `threads` a single table of several columns or many rows keeps two: what it begins is worth more than a thread's start.
 void summarise(const Job &job, Index tables, const double *x, const double *y, int threads, float *tokens, double *estimates,
                double *correlations) {
     thread_local Space space, beside;
-    const bool shared = threads > 1 && tables == 1 && job.d_x + job.d_y > 2;
+    const bool shared = threads > 1 && tables == 1 && (job.d_x + job.d_y > 2 || job.n >= MANY_ROWS);
     space.reset();
     beside.reset();
     const int64_t *keys = keys_of_ranks(job, space);
