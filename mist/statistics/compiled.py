@@ -61,16 +61,19 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False, threads: int =
         anchors,
         correlations,
     )
-    parts = torch.from_numpy(tokens).split([lengths[name] * GROUPS[name] for name in lengths], dim=1)
+    sizes = [length * GROUPS[name] for name, length in lengths.items()]
+    parts = torch.from_numpy(tokens).split_with_sizes(sizes, dim=1)
     groups = {name: part.view(batch, lengths[name], -1) for name, part in zip(lengths, parts, strict=True)}
     masks = dict(zip(lengths, summary.all_there(list(lengths.values()), batch), strict=True))
     estimates = torch.from_numpy(anchors)
     averaged = matching.none(estimates.new_zeros(batch))
+    matched = averaged.tokens.float()
     if matching.may_average(n, d_x, d_y):
         averaged = matching.averaged(torch.from_numpy(correlations), n)
+        matched = summary.squashed([averaged.tokens])[0]
         estimates[:, -1] = averaged.nats.clamp(0.0, MAX_NATS)
     return Batch(
-        tokens=groups | {"matching": summary.squashed([averaged.tokens])[0]},
+        tokens=groups | {"matching": matched},
         masks=masks | {"matching": averaged.masks},
         anchors=estimates.float(),
         n=torch.full((batch,), n),

@@ -167,9 +167,10 @@ def test_statistics_are_the_same_with_and_without_compiled_code(rng, n, d_x, d_y
 
 
 @pytest.mark.skipif(not counting.COMPILED, reason="built without a compiler")
-@pytest.mark.parametrize(("n", "d_x", "d_y"), [(300, 1, 1), (60, 1, 2), (400, 6, 6)])
-def test_threads_that_share_a_table_change_nothing(rng, n, d_x, d_y):
-    x, y = tensors(*gaussian_table(rng, n, d_x, d_y))
+@pytest.mark.parametrize(("n", "d_x", "d_y"), [(200, 1, 1), (300, 1, 1), (60, 1, 2), (400, 6, 6), (2000, 8, 5)])
+@pytest.mark.parametrize("kind", ["plain", "ties"])
+def test_threads_that_share_a_table_change_nothing(rng, n, d_x, d_y, kind):
+    x, y = (side[:1] for side in odd_table(rng, n, d_x, d_y, kind))
     alone, shared = (summarise(x, y, threads=threads) for threads in (1, 2))
     assert torch.equal(alone.anchors, shared.anchors)
     for name, group in alone.tokens.items():
