@@ -25,7 +25,7 @@ A group's offsets follow its many hard tables and leave the few plain ones with 
 Reference: Romano, Patterson and Candes (2019), Conformalized quantile regression, NeurIPS 32.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property, lru_cache
 from math import prod
@@ -137,11 +137,13 @@ class Calibration:
                 f"got {quantiles.shape[-1]} quantiles per table for a calibration of {len(self.taus)} levels; "
                 "calibrate this network again with `mist calibrate`"
             )
-        values, rows, columns, known = (part.detach().cpu().numpy() for part in (quantiles, n, d, explained))
-        values = values.astype(np.float64)  # numpy's calls take a third of torch's time, and here they are all the work
+        # numpy's calls take a third of torch's time, and here they are all the work
+        values, rows, columns, known = (part.numpy(force=True) for part in (quantiles, n, d, explained))
+        values = values.astype(np.float64)
         groups = self._groups(values, rows, columns, known)  # (B,)
         shifted = values + self._offsets(cautious)[groups] * scale(values, self.taus, self.sized)[:, None]  # (B, K)
-        shifted[is_lower(self.taus) & (values <= 0)] = 0.0
+        middle = self.taus.index(0.5)
+        shifted[:, :middle][values[:, :middle] <= 0] = 0.0
         return torch.from_numpy(_at_least_normal(_rearrange(shifted, values, self.taus), rows, self.taus))
 
     def to_json(self) -> dict[str, Any]:
@@ -184,8 +186,12 @@ class Calibration:
         return np.array(self.cautious)
 
     def _groups(self, quantiles: Array, n: NDArray[Any], d: NDArray[Any], explained: NDArray[Any]) -> NDArray[np.int64]:
-        median, edges = quantiles[:, self.taus.index(0.5)], (self.n_edges, self.d_edges, self.mi_edges)
-        return is_straight(median, explained) * cells(edges) + cell(median, n, d, *edges)
+        median = quantiles[:, self.taus.index(0.5)]
+        return is_straight(median, explained) * cells(self._edges) + cell(median, n, d, *self._edges)
+
+    @cached_property
+    def _edges(self) -> tuple[Array, Array, Array]:
+        return np.array(self.n_edges), np.array(self.d_edges), np.array(self.mi_edges)
 
 
 def is_straight(median: Array, explained: NDArray[Any]) -> NDArray[np.bool_]:
@@ -221,9 +227,9 @@ def _at_least_normal(quantiles: Array, n: NDArray[Any], taus: tuple[float, ...])
     median = quantiles[:, middle, None]  # (B, 1)
     stderr = np.sqrt(-np.expm1(-2.0 * median) / n[:, None])  # (B, 1)
     normal = median + _normal_scores(taus) * stderr  # (B, K)
-    lower = np.minimum(quantiles[:, :middle], normal[:, :middle])
-    upper = np.maximum(quantiles[:, middle:], normal[:, middle:])
-    return np.maximum(np.concatenate([lower, upper], axis=1), 0.0)
+    wider = np.maximum(quantiles, normal)
+    np.minimum(quantiles[:, :middle], normal[:, :middle], out=wider[:, :middle])
+    return np.maximum(wider, 0.0, out=wider)
 
 
 @lru_cache(maxsize=8)
@@ -237,15 +243,15 @@ def is_lower(taus: tuple[float, ...]) -> NDArray[np.bool_]:
     return np.array(taus) < 0.5
 
 
-def cell(median: Array, n: NDArray[Any], d: NDArray[Any], *edges: tuple[float, ...]) -> NDArray[np.int64]:
+def cell(median: Array, n: NDArray[Any], d: NDArray[Any], *edges: Array | tuple[float, ...]) -> NDArray[np.int64]:
     """Group numbers, (B,), of n, d and predicted median between edges in this order."""
     cell = np.zeros(len(median), dtype=np.int64)
     for values, cuts in zip((n, d, median), edges, strict=True):
-        cell = cell * (len(cuts) + 1) + np.array(cuts).searchsorted(values, side="right")
+        cell = cell * (len(cuts) + 1) + np.asarray(cuts).searchsorted(values, side="right")
     return cell
 
 
-def cells(edges: tuple[tuple[float, ...], ...]) -> int:
+def cells(edges: Sequence[Array | tuple[float, ...]]) -> int:
     """Groups between edges."""
     return prod(len(cuts) + 1 for cuts in edges)
 

@@ -177,12 +177,12 @@ class Estimator:
     def quantiles(self, batch: Batch, cautious: bool = False) -> Tensor:
         """Calibrated quantiles in nats of tables already summarised, (B, K) float64 on the CPU."""
         with torch.no_grad(), one_thread():
-            raw = self._forward(batch.to(self.device), _threads()).double().cpu()  # (B, K)
+            raw = self._forward(batch.to(self.device), _threads())  # (B, K)
         calibration = self.checkpoint.calibration
         if calibration is None:
-            return raw
-        n, d, explained = batch.n.cpu(), (batch.d_x + batch.d_y).cpu(), batch.anchors[:, calibration.explained_by].cpu()
-        return calibration.apply(raw, n, d, explained, cautious)
+            return raw.double().cpu()
+        explained = batch.anchors[:, calibration.explained_by]
+        return calibration.apply(raw, batch.n, batch.d_x + batch.d_y, explained, cautious)
 
     def differentiable(self, x: Tensor, y: Tensor) -> Tensor:
         """The predictive median as a scalar with a gradient to x and y, for use inside a larger objective.

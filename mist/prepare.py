@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mist.batch import Batch
 from mist.errors import DimensionError, InputError
-from mist.notices import Array, Notice, Side, copy_notices, distinct, listed, repeated, value_notices
+from mist.notices import Array, Notice, Side, copy_notices, distinct, in_order, listed, repeated, value_notices
 from mist.statistics import summarise
 
 MIN_ROWS = 8
@@ -89,11 +89,14 @@ def check(x: Any, y: Any, limits: Limits | None = None, allow_untrained_dimensio
     """
     sides = {"x": _matrix("x", x), "y": _matrix("y", y)}
     _check_shapes(sides["x"].values, sides["y"].values)
-    for name, side in sides.items():
-        _check_finite(name, side)
+    ordered, d_x = in_order(sides["x"].values, sides["y"].values), sides["x"].values.shape[1]
+    if not np.isfinite(ordered[:, [0, -1]]).all():  # NaN comes last
+        for name, side in sides.items():
+            _check_finite(name, side)
     notices = _size_notices(sides["x"].values, sides["y"].values, limits, allow_untrained_dimensions)
     notices += _label_notices(x, y)
-    counts = {name: distinct(side.values) for name, side in sides.items()}
+    held = distinct(ordered)
+    counts = {"x": held[:d_x], "y": held[d_x:]}
     copies = {name: repeated(side.values) & (counts[name] > 1) for name, side in sides.items()}
     notices += value_notices(sides, counts) + copy_notices(sides, copies)
     kept_x, kept_y = ((counts[name] > 1) & ~copies[name] for name in sides)
@@ -152,7 +155,7 @@ def one_thread() -> Iterator[None]:
 @contextmanager
 def on_cpu() -> Iterator[None]:
     """Inside, new tensors are on the CPU and of full precision, whatever a caller made torch's defaults."""
-    plain = torch.get_default_device().type == "cpu" and not torch.is_autocast_enabled("cpu")
+    plain = torch.empty(0).is_cpu and not torch.is_autocast_enabled("cpu")
     if plain:  # the contexts cost time at every call
         yield
         return

@@ -66,15 +66,16 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False, threads: int =
     groups = {name: part.view(batch, lengths[name], -1) for name, part in zip(lengths, parts, strict=True)}
     masks = dict(zip(lengths, summary.all_there(list(lengths.values()), batch), strict=True))
     estimates = torch.from_numpy(anchors)
-    averaged = matching.none(estimates.new_zeros(batch))
-    matched = averaged.tokens.float()
     if matching.may_average(n, d_x, d_y):
         averaged = matching.averaged(torch.from_numpy(correlations), n)
-        matched = summary.squashed([averaged.tokens])[0]
+        groups["matching"], masks["matching"] = summary.squashed([averaged.tokens])[0], averaged.masks
         estimates[:, -1] = averaged.nats.clamp(0.0, MAX_NATS)
+    else:
+        groups["matching"] = torch.zeros(batch, 1, matching.FEATURES)
+        masks["matching"] = torch.zeros(batch, 1, dtype=torch.bool)
     return Batch(
-        tokens=groups | {"matching": matched},
-        masks=masks | {"matching": averaged.masks},
+        tokens=groups,
+        masks=masks,
         anchors=estimates.float(),
         n=torch.full((batch,), n),
         d_x=torch.full((batch,), d_x),
