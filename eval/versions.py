@@ -52,7 +52,7 @@ def of_all(results: Iterable[str]) -> str:
 
 @cache
 def _source(folder: str) -> str:
-    return _files(sorted(path for path in (_ROOT / folder).rglob("*") if path.suffix in (".py", ".cpp")))
+    return _files(sorted(path for path in (_ROOT / folder).rglob("*") if path.suffix in (".py", ".cpp", ".h")))
 
 
 def _files(paths: Iterable[Path]) -> str:
