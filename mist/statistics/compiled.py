@@ -30,7 +30,7 @@ def summarise(x: Tensor, y: Tensor, differentiable: bool = False, threads: int =
         x: Raw values of one side, (B, N, D_x), finite, N >= 8.
         y: Raw values of the other side, (B, N, D_y).
         differentiable: Tokens carry a gradient to x and y; see `summary.summarise`, which does it.
-        threads: Threads that a single table of several columns may share, of which it takes two.
+        threads: Threads that a single table may share; it takes two where their start costs less than they save.
     """
     if differentiable or not counting.COMPILED:
         return summary.summarise(x, y, differentiable)

@@ -164,8 +164,8 @@ PyDoc_STRVAR(summarise_doc,
              "Fill tokens (B, F) float32, anchors (B, A) and correlations (B, D_x, D_y) float64 with what x (B, N, D_x) and\n"
              "y (B, N, D_y), float64, have. `scores` and `raw_scores` (2 N + 1, 2) hold normal score and uniform rank by\n"
              "twice the mid-rank, standardised and not; `mixing` (N,) int64 is an order of rows, `psi` (N + 1,) the digamma\n"
-             "function, `projections` (14 x 1 + 14 x 2 + 14 x 3,) are directions in 1, 2 and 3 variates. One table of several columns\n"
-             "is the work of two of the threads.");
+             "function, `projections` (14 x 1 + 14 x 2 + 14 x 3,) are directions in 1, 2 and 3 variates. One table of several columns,\n"
+             "or of many rows, is the work of two of the threads.");
 
 struct Arrays {
     Py_buffer x, y, scores, raw_scores, mixing, psi, projections, tokens, anchors, correlations;
