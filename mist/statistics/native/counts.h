@@ -29,18 +29,12 @@ INLINE Floats lanes_of(const float *column, Index n, Index first) {
     return found;
 }
 
-// Raise the squared distances (N,) of some rows by the differences along C columns (C, N).
-template <int C> INLINE void add_columns(Floats *distance, const float *columns, Index n, Index first, bool begin) {
-    Floats at[C];
-    for (int c = 0; c < C; c++)
-        at[c] = lanes_of(columns + c * n, n, first);
+// Raise the squared distances (N,) of some rows by the differences along a column (N,).
+INLINE void add_column(Floats *distance, const float *column, Index n, Index first, bool begin) {
+    const Floats at = lanes_of(column, n, first);
     for (Index j = 0; j < n; j++) {
-        Floats sum = begin ? Floats{} : distance[j];
-        for (int c = 0; c < C; c++) {
-            const Floats gap = columns[c * n + j] - at[c];
-            sum += gap * gap;
-        }
-        distance[j] = sum;
+        const Floats gap = column[j] - at;
+        distance[j] = begin ? gap * gap : distance[j] + gap * gap;
     }
 }
 
@@ -149,14 +143,9 @@ void count_table(const Task &task, const float *s, const float *t, Tied tied, Fl
     for (Index first = 0; first < n; first += LANES) {
         Index done[2] = {0, 0};
         for (Index step = 0; step < task.steps; step++) {
-            for (int side = 0; side < 2; side++) {
-                Index &place = done[side];
-                const Index end = task.widths[2 * step + side];
-                for (; place + 4 <= end; place += 4)
-                    add_columns<4>(distances[side], sides[side] + place * n, n, first, place == 0);
-                for (; place < end; place++)
-                    add_columns<1>(distances[side], sides[side] + place * n, n, first, place == 0);
-            }
+            for (int side = 0; side < 2; side++)
+                for (; done[side] < task.widths[2 * step + side]; done[side]++)
+                    add_column(distances[side], sides[side] + done[side] * n, n, first, done[side] == 0);
             count_rows(task, distances[0], distances[1], first, tied, out + step * step_stride, stride);
         }
     }
