@@ -237,12 +237,6 @@ def _normal_scores(taus: tuple[float, ...]) -> Array:
     return ndtri(np.array(taus))
 
 
-@lru_cache(maxsize=8)
-def is_lower(taus: tuple[float, ...]) -> NDArray[np.bool_]:
-    """Which levels lie below the median, (K,)."""
-    return np.array(taus) < 0.5
-
-
 def cell(median: Array, n: NDArray[Any], d: NDArray[Any], *edges: Array | tuple[float, ...]) -> NDArray[np.int64]:
     """Group numbers, (B,), of n, d and predicted median between edges in this order."""
     cell = np.zeros(len(median), dtype=np.int64)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mist.calibration import Calibration, Offsets, Outcomes, cell, cells, is_lower, is_straight, scale
+from mist.calibration import Calibration, Offsets, Outcomes, cell, cells, is_straight, scale
 from mist.errors import InputError
 from mist.notices import Array
 from mist.quantiles import LEVELS
@@ -191,7 +191,7 @@ def _fit_straight(sets: list[Outcomes], taus: tuple[float, ...], *edges: tuple[f
     A law that the network never saw is underestimated more often than overestimated, however straight it is.
     """
     own, joined = _fit_set(sets[0], taus, *edges), _fit_set(Outcomes.cat(sets), taus, *edges)
-    return np.where(is_lower(taus), own, np.maximum(own, joined))
+    return np.where(np.array(taus) < 0.5, own, np.maximum(own, joined))
 
 
 def _order_statistics(scores: Array, taus: tuple[float, ...]) -> tuple[Array, Array]:
@@ -214,7 +214,7 @@ def _order_statistics(scores: Array, taus: tuple[float, ...]) -> tuple[Array, Ar
 def _widest(offsets: list[Array], taus: tuple[float, ...]) -> Array:
     """The least offsets below the median, the greatest above it, (G, K)."""
     stacked = np.stack(offsets)  # (S, G, K)
-    return np.where(is_lower(taus), stacked.min(axis=0), stacked.max(axis=0))
+    return np.where(np.array(taus) < 0.5, stacked.min(axis=0), stacked.max(axis=0))
 
 
 def _edges(values: Tensor, parts: int) -> tuple[float, ...]:

@@ -91,81 +91,55 @@ template <class T> void products(const T *a, int p, const T *b, int q, Index str
                 out[i * q + j] = out[j * q + i];
 }
 
-template <int C>
-INLINE void combine_block(const double *u, int d, Index stride, Index n, const double *weights, int width, double *out,
-                          Index out_stride) {
-    Index row = 0;
-    for (; row + 8 <= n; row += 8) {
-        Doubles sums[C][2] = {};
+// Rows of `combine` from `row` on, W vectors at once, as far as they go; where that is.
+template <int C, int W>
+INLINE Index combine_rows(const double *u, int d, Index stride, Index n, Index row, const double *weights, int down, int along,
+                          double *out, Index out_stride) {
+    constexpr int lanes = Vector<double>::lanes;
+    for (; row + W * lanes <= n; row += W * lanes) {
+        Doubles sums[C][W] = {};
         for (int k = 0; k < d; k++) {
-            const double *at = u + k * stride + row;
-            const Doubles one = *reinterpret_cast<const Doubles *>(at), two = *reinterpret_cast<const Doubles *>(at + 4);
-            for (int c = 0; c < C; c++) {
-                sums[c][0] += weights[k * width + c] * one;
-                sums[c][1] += weights[k * width + c] * two;
-            }
+            Doubles values[W];
+            for (int w = 0; w < W; w++)
+                values[w] = *reinterpret_cast<const Doubles *>(u + k * stride + row + w * lanes);
+            for (int c = 0; c < C; c++)
+                for (int w = 0; w < W; w++)
+                    sums[c][w] += weights[k * down + c * along] * values[w];
         }
-        for (int c = 0; c < C; c++) {
-            *reinterpret_cast<Doubles *>(out + c * out_stride + row) = sums[c][0];
-            *reinterpret_cast<Doubles *>(out + c * out_stride + row + 4) = sums[c][1];
-        }
+        for (int c = 0; c < C; c++)
+            for (int w = 0; w < W; w++)
+                *reinterpret_cast<Doubles *>(out + c * out_stride + row + w * lanes) = sums[c][w];
     }
+    return row;
+}
+
+template <int C>
+INLINE void combine_block(const double *u, int d, Index stride, Index n, const double *weights, int down, int along, double *out,
+                          Index out_stride) {
+    Index row = combine_rows<C, 2>(u, d, stride, n, 0, weights, down, along, out, out_stride);
+    row = combine_rows<C, 1>(u, d, stride, n, row, weights, down, along, out, out_stride);
     for (; row < n; row++)
         for (int c = 0; c < C; c++) {
             double total = 0;
             for (int k = 0; k < d; k++)
-                total += weights[k * width + c] * u[k * stride + row];
+                total += weights[k * down + c * along] * u[k * stride + row];
             out[c * out_stride + row] = total;
         }
 }
 
-// out (C columns) = u (D columns) times the first C of a matrix (D, width), in N rows.
-void combine(const double *u, int d, Index stride, Index n, const double *weights, int width, int c, double *out,
-             Index out_stride) {
+// out (C columns) = u (D columns) times a matrix (D, C), whose rows lie `down` apart and columns `along`, in N rows.
+void combine(const double *u, int d, Index stride, Index n, const double *weights, int down, int c, double *out,
+             Index out_stride, int along = 1) {
     int done = 0;
     for (; done + 4 <= c; done += 4)
-        combine_block<4>(u, d, stride, n, weights + done, width, out + done * out_stride, out_stride);
+        combine_block<4>(u, d, stride, n, weights + done * along, down, along, out + done * out_stride, out_stride);
     for (; done < c; done++)
-        combine_block<1>(u, d, stride, n, weights + done, width, out + done * out_stride, out_stride);
+        combine_block<1>(u, d, stride, n, weights + done * along, down, along, out + done * out_stride, out_stride);
 }
 
-// I rows of `multiply`: W vectors of columns are summed at once.
-template <int I, int W> INLINE int multiply_rows(const double *a, int q, const double *b, int r, int j, double *out) {
-    constexpr int lanes = Vector<double>::lanes;
-    for (; j + W * lanes <= r; j += W * lanes) {
-        Doubles sums[I][W] = {};
-        for (int k = 0; k < q; k++)
-            for (int w = 0; w < W; w++) {
-                const Doubles right = *reinterpret_cast<const Doubles *>(b + k * r + j + w * lanes);
-                for (int i = 0; i < I; i++)
-                    sums[i][w] += a[i * q + k] * right;
-            }
-        for (int i = 0; i < I; i++)
-            for (int w = 0; w < W; w++)
-                *reinterpret_cast<Doubles *>(out + i * r + j + w * lanes) = sums[i][w];
-    }
-    return j;
-}
-
-template <int I> INLINE void multiply_strip(const double *a, int q, const double *b, int r, double *out) {
-    int j = multiply_rows<I, 2>(a, q, b, r, 0, out);
-    j = multiply_rows<I, 1>(a, q, b, r, j, out);
-    for (; j < r; j++)
-        for (int i = 0; i < I; i++) {
-            double total = 0;
-            for (int k = 0; k < q; k++)
-                total += a[i * q + k] * b[k * r + j];
-            out[i * r + j] = total;
-        }
-}
-
-// out (P, R) = a (P, Q) times b (Q, R).
-void multiply(const double *a, int p, int q, const double *b, int r, double *out) {
-    int i = 0;
-    for (; i + 4 <= p; i += 4)
-        multiply_strip<4>(a + i * q, q, b, r, out + i * r);
-    for (; i < p; i++)
-        multiply_strip<1>(a + i * q, q, b, r, out + i * r);
+// out (P, R) = a (P, Q) times b (Q, R), whose rows are columns of R values to `combine`.
+INLINE void multiply(const double *a, int p, int q, const double *b, int r, double *out) {
+    combine(b, q, r, r, a, 1, p, out, r, q);
 }
 
 // out (Q, P) = a (P, Q) transposed.
